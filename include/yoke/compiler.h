@@ -1,0 +1,56 @@
+/* What kernels need from the compiler: instruction-set targets, optimisation, loop hints. No user-facing names.
+ *
+ * Every function of a kernel carries its own target and optimisation, so that a program built with plain -O2 gets
+ * vector code, and one built with -march=native does not get wide code into the variants that must not have it:
+ * each target starts again from the architecture's base. Without optimisation (-O0) none is forced, so that a
+ * debugger can step through a body. */
+#ifndef YOKE_COMPILER_H
+#define YOKE_COMPILER_H
+
+#if defined(__clang__)
+#define YOKE__OPTIMIZE
+#define YOKE__OPTIMIZE_EXACT
+#define YOKE__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
+#define YOKE__CONTRACT_OFF _Pragma("STDC FP_CONTRACT OFF")
+#define YOKE__ASSUME(x) __builtin_assume(x)
+#else
+#if defined(__OPTIMIZE__)
+#define YOKE__OPTIMIZE \
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "fp-contract=fast")))
+#define YOKE__OPTIMIZE_EXACT \
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "fp-contract=off")))
+#else
+#define YOKE__OPTIMIZE
+#define YOKE__OPTIMIZE_EXACT __attribute__((optimize("fp-contract=off")))
+#endif
+#define YOKE__INDEPENDENT _Pragma("GCC ivdep")
+#define YOKE__CONTRACT_OFF
+#define YOKE__ASSUME(x)            \
+    do {                           \
+        if (!(x))                  \
+            __builtin_unreachable(); \
+    } while (0)
+#endif
+
+#if defined(__x86_64__)
+#if defined(__clang__)
+#define YOKE__TARGET_BASELINE __attribute__((target("arch=x86-64,no-avx,no-avx2,no-fma,no-avx512f,no-sse3,no-f16c")))
+#define YOKE__TARGET_AVX2 __attribute__((target("arch=x86-64,avx2,fma,bmi,bmi2,f16c,no-avx512f")))
+#define YOKE__TARGET_AVX512                                                                           \
+    __attribute__((target("arch=x86-64,avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c"), \
+                   min_vector_width(512)))
+#else
+#define YOKE__TARGET_BASELINE __attribute__((target("arch=x86-64")))
+#define YOKE__TARGET_AVX2 __attribute__((target("arch=x86-64,avx2,fma,bmi,bmi2,f16c")))
+#define YOKE__TARGET_AVX512                                                                   \
+    __attribute__((target("arch=x86-64,avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c," \
+                          "prefer-vector-width=512")))
+#endif
+#else
+#define YOKE__TARGET_BASELINE
+#endif
+
+/* Code that is part of a kernel: inlined into every variant, hence compiled for the base alone. */
+#define YOKE__INLINE static inline YOKE__TARGET_BASELINE YOKE__OPTIMIZE __attribute__((always_inline, unused))
+
+#endif

@@ -1,0 +1,98 @@
+/* The verbs: map, reduce and for over a range, on every core that the process may use.
+ *
+ * All block until the work is done, may be called from any number of threads at once, and from inside a body. A map
+ * gives the same bits for any number of workers, any division and any alignment; a reduction combines fixed blocks in
+ * a fixed tree, so it does too.
+ *
+ * All return 0 or a negative status (yoke_error_detail() says more): EINVAL for a NULL, misaligned or partly
+ * overlapping array, a negative count or an absurd option; EOVERFLOW for sizes beyond the address space; ENOMEM;
+ * ETIMEDOUT and ECANCELED (arrays written so far are then unspecified). Refused calls leave arrays as they were. Zero
+ * items succeed and touch nothing. `in` and `out` may be exactly the same array (equal element size and count). */
+#ifndef YOKE_PARALLEL_H
+#define YOKE_PARALLEL_H
+
+#include "yoke/kernel.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Bits of yoke_options.flags. */
+enum {
+    YOKE_ALWAYS_DIVIDE = 1, /**< use the workers even where the caller alone is predicted to be faster */
+    YOKE_NEVER_STREAM = 2,  /**< never write `out` arrays past the caches */
+    YOKE_ALWAYS_STREAM = 4  /**< always do */
+};
+
+/** Options of one call; zeroed members mean the defaults. */
+struct yoke_options {
+    size_t size;         /**< 0, or sizeof(yoke_options) */
+    unsigned flags;      /**< YOKE_ALWAYS_DIVIDE and so on */
+    unsigned workers;    /**< at most so many threads, the caller included; 0: all of the runtime */
+    size_t grain;        /**< items (2-D: rows) per claimed piece at least; 0: chosen */
+    size_t pitch;        /**< 2-D: elements from one row of every sliced array to the next; 0: width */
+    int64_t deadline_ns; /**< on CLOCK_MONOTONIC, see yoke_deadline_in(); 0: none; negative: EINVAL */
+    /** Called on the calling thread, now and then and once at the end, with items done and all items (2-D: rows). */
+    void (*progress)(size_t done, size_t total, void *argument);
+    void *progress_argument;
+    const volatile int *cancel; /**< the call gives up with ECANCELED soon after this turns non-zero; NULL: never */
+};
+
+/** The deadline that lies so many nanoseconds from now (saturating). */
+YOKE_API int64_t yoke_deadline_in(int64_t nanoseconds);
+
+/** Runs body(begin, end, argument) over pieces that together make [0, n), each item once. */
+YOKE_API int yoke_parallel_for(size_t n, void (*body)(size_t begin, size_t end, void *argument), void *argument);
+YOKE_API int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,
+                                  void (*body)(size_t begin, size_t end, void *argument), void *argument);
+
+#ifdef __cplusplus
+}
+#endif
+
+/* A wrong argument is an error that names the kernel, also where C only warns. `extra` counts what stands before the
+ * kernel's own arguments: n, or width and height, or n and the result. */
+#ifdef __cplusplus
+#define YOKE__TYPED_CALL(kernel, verb, extra, runtime, options, ...) \
+    yoke__##verb##_##kernel(runtime, options, __VA_ARGS__)
+#else
+#define YOKE__TYPED_CALL(kernel, verb, extra, runtime, options, ...)                                           \
+    __extension__({                                                                                            \
+        _Static_assert(YOKE__COUNT(__VA_ARGS__) == extra + sizeof yoke__##kernel##_arguments,                  \
+                       "kernel " #kernel ": too few or too many arguments");                                   \
+        _Pragma("GCC diagnostic push")                                                                         \
+        _Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")                                       \
+        _Pragma("GCC diagnostic error \"-Wint-conversion\"")                                                   \
+        _Pragma("GCC diagnostic error \"-Wimplicit-function-declaration\"")                                    \
+        const int yoke__status = yoke__##verb##_##kernel(runtime, options, __VA_ARGS__);                       \
+        _Pragma("GCC diagnostic pop")                                                                          \
+        yoke__status;                                                                                          \
+    })
+#endif
+
+/** int yoke_parallel_map(KERNEL, size_t n, arrays and values in the order of the kernel's parameters) */
+#define yoke_parallel_map(kernel, ...) YOKE__TYPED_CALL(kernel, map, 1, NULL, NULL, __VA_ARGS__)
+/** int yoke_parallel_map_on(yoke_runtime *, const yoke_options *, KERNEL, size_t n, ...); NULLs mean the defaults */
+#define yoke_parallel_map_on(runtime, options, kernel, ...) \
+    YOKE__TYPED_CALL(kernel, map, 1, runtime, options, __VA_ARGS__)
+/** int yoke_parallel_map_2d(KERNEL, size_t width, size_t height, ...) */
+#define yoke_parallel_map_2d(kernel, ...) YOKE__TYPED_CALL(kernel, map_2d, 2, NULL, NULL, __VA_ARGS__)
+#define yoke_parallel_map_2d_on(runtime, options, kernel, ...) \
+    YOKE__TYPED_CALL(kernel, map_2d, 2, runtime, options, __VA_ARGS__)
+/** int yoke_parallel_reduce(REDUCTION, size_t n, T *result, ...); the result of no items is the identity */
+#define yoke_parallel_reduce(kernel, ...) YOKE__TYPED_CALL(kernel, reduce, 2, NULL, NULL, __VA_ARGS__)
+#define yoke_parallel_reduce_on(runtime, options, kernel, ...) \
+    YOKE__TYPED_CALL(kernel, reduce, 2, runtime, options, __VA_ARGS__)
+
+#ifndef YOKE_NO_SHORT_NAMES
+#define parallel_map yoke_parallel_map
+#define parallel_map_on yoke_parallel_map_on
+#define parallel_map_2d yoke_parallel_map_2d
+#define parallel_map_2d_on yoke_parallel_map_2d_on
+#define parallel_reduce yoke_parallel_reduce
+#define parallel_reduce_on yoke_parallel_reduce_on
+#define parallel_for yoke_parallel_for
+#define parallel_for_on yoke_parallel_for_on
+#endif
+
+#endif

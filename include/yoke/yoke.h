@@ -1,0 +1,10 @@
+/* Everything a program needs; the ready kernels are apart, in yoke/kernels.h. */
+#ifndef YOKE_H
+#define YOKE_H
+
+#include "yoke/kernel.h"
+#include "yoke/parallel.h"
+#include "yoke/runtime.h"
+#include "yoke/topology.h"
+
+#endif

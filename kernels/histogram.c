@@ -1,0 +1,13 @@
+/* Counting 8-bit samples. */
+#include "yoke/kernels.h"
+
+YOKE_FUNCTION(yoke_histogram_counts, merged, (yoke_histogram_counts a, const yoke_histogram_counts b), {
+    for (int k = 0; k < YOKE_HISTOGRAM_PARTS; k++)
+        for (int value = 0; value < 256; value++)
+            a.part[k][value] += b.part[k][value];
+    return a;
+})
+
+YOKE_ACCUMULATE(yoke_histogram, (yoke_histogram_counts, {{{0}}}, merged(a, b)), (in(uint8_t, x)), {
+    acc->part[i % YOKE_HISTOGRAM_PARTS][x[i]]++;
+})

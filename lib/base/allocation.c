@@ -1,0 +1,47 @@
+/* The one seam through which lib/ allocates, so that tests can make the n-th allocation fail. */
+#include <stdlib.h>
+
+#include "lib/base/base.h"
+
+static atomic_ulong countdown; /* calls until the failing one; 0: none fails */
+static atomic_bool sticky;
+
+void yoke__alloc_fail_at(unsigned long nth, bool for_ever)
+{
+    atomic_store(&sticky, for_ever);
+    atomic_store(&countdown, nth);
+}
+
+static bool must_fail(void)
+{
+    unsigned long left = atomic_load(&countdown);
+    while (left != 0) {
+        unsigned long next = left == 1 && atomic_load(&sticky) ? 1 : left - 1;
+        if (atomic_compare_exchange_weak(&countdown, &left, next))
+            return left == 1;
+    }
+    return false;
+}
+
+void *yoke__alloc(size_t bytes)
+{
+    return must_fail() ? NULL : malloc(bytes);
+}
+
+void *yoke__alloc_zeroed(size_t count, size_t size)
+{
+    return must_fail() ? NULL : calloc(count, size);
+}
+
+void *yoke__alloc_aligned(size_t alignment, size_t bytes)
+{
+    void *memory = NULL;
+    if (must_fail() || posix_memalign(&memory, alignment, bytes) != 0)
+        return NULL;
+    return memory;
+}
+
+void yoke__free(void *memory)
+{
+    free(memory);
+}

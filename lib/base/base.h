@@ -1,0 +1,61 @@
+/* Door of lib/base: status and detail, checked arithmetic, environment, clock, futex. Uses nothing above it. */
+#ifndef YOKE_BASE_H
+#define YOKE_BASE_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "yoke/runtime.h"
+
+#define YOKE_CACHE_LINE 64
+#define YOKE_MAX_WORKERS 65536
+
+/* Sets the thread's detail text and returns status, so that a failure is one line. The text says what happened and
+ * what to do about it. */
+int yoke__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* True when the product or sum does not fit; *result is undefined then. */
+static inline bool yoke__mul_overflows(size_t a, size_t b, size_t *result)
+{
+    return __builtin_mul_overflow(a, b, result);
+}
+
+static inline bool yoke__add_overflows(size_t a, size_t b, size_t *result)
+{
+    return __builtin_add_overflow(a, b, result);
+}
+
+/* Environment: NULL when unset, empty, or when the process runs set-user-ID. */
+const char *yoke__env(const char *name);
+
+/* Whole-string decimal within [low, high]; false otherwise. */
+bool yoke__parse_unsigned(const char *text, unsigned long low, unsigned long high, unsigned long *value);
+
+/* CLOCK_MONOTONIC in nanoseconds. */
+int64_t yoke__now_ns(void);
+
+/* Tells the CPU that this is a spin loop. */
+static inline void yoke__relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
+#endif
+}
+
+/* Futex on a 32-bit word, private to the process. A wait returns when woken, when *word != expected, on a signal, or
+ * after timeout_ns (negative: never); the caller looks again in every case. */
+void yoke__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
+void yoke__futex_wake(_Atomic uint32_t *word, int count);
+
+/* Allocation that tests can make fail: the n-th call from now on (0: never), once or for ever. */
+void *yoke__alloc(size_t bytes);
+void *yoke__alloc_zeroed(size_t count, size_t size);
+void *yoke__alloc_aligned(size_t alignment, size_t bytes);
+void yoke__free(void *memory);
+void yoke__alloc_fail_at(unsigned long nth, bool for_ever);
+
+#endif

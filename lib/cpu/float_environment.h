@@ -1,0 +1,60 @@
+/* The floating-point control state: bodies run with the default one (round to nearest, no flush to zero, exceptions
+ * masked), whatever the thread inherited or its program set. Saves only the control bits, a few cycles. */
+#ifndef YOKE_FLOAT_ENVIRONMENT_H
+#define YOKE_FLOAT_ENVIRONMENT_H
+
+#include <stdint.h>
+
+#if defined(__x86_64__)
+typedef struct yoke__float_environment {
+    uint32_t mxcsr;
+    uint16_t x87;
+} yoke__float_environment;
+
+enum { YOKE__MXCSR_DEFAULT = 0x1f80, YOKE__MXCSR_CONTROL = 0xffc0, YOKE__X87_DEFAULT = 0x037f };
+
+static inline yoke__float_environment yoke__float_enter(void)
+{
+    yoke__float_environment saved;
+    __asm__ __volatile__("stmxcsr %0" : "=m"(saved.mxcsr));
+    __asm__ __volatile__("fnstcw %0" : "=m"(saved.x87));
+    if ((saved.mxcsr & YOKE__MXCSR_CONTROL) != YOKE__MXCSR_DEFAULT) {
+        const uint32_t mxcsr = YOKE__MXCSR_DEFAULT;
+        __asm__ __volatile__("ldmxcsr %0" : : "m"(mxcsr));
+    }
+    if (saved.x87 != YOKE__X87_DEFAULT) {
+        const uint16_t x87 = YOKE__X87_DEFAULT;
+        __asm__ __volatile__("fldcw %0" : : "m"(x87));
+    }
+    return saved;
+}
+
+static inline void yoke__float_leave(yoke__float_environment saved)
+{
+    if ((saved.mxcsr & YOKE__MXCSR_CONTROL) != YOKE__MXCSR_DEFAULT)
+        __asm__ __volatile__("ldmxcsr %0" : : "m"(saved.mxcsr));
+    if (saved.x87 != YOKE__X87_DEFAULT)
+        __asm__ __volatile__("fldcw %0" : : "m"(saved.x87));
+}
+#elif defined(__aarch64__)
+typedef struct yoke__float_environment {
+    uint64_t fpcr;
+} yoke__float_environment;
+
+static inline yoke__float_environment yoke__float_enter(void)
+{
+    yoke__float_environment saved;
+    __asm__ __volatile__("mrs %0, fpcr" : "=r"(saved.fpcr));
+    if (saved.fpcr != 0)
+        __asm__ __volatile__("msr fpcr, %0" : : "r"((uint64_t)0));
+    return saved;
+}
+
+static inline void yoke__float_leave(yoke__float_environment saved)
+{
+    if (saved.fpcr != 0)
+        __asm__ __volatile__("msr fpcr, %0" : : "r"(saved.fpcr));
+}
+#endif
+
+#endif

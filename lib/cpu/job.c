@@ -1,0 +1,355 @@
+/* Running jobs: publish, claim, steal, sleep. A job ends when its units are done, not when workers have reported; a
+ * worker that comes late finds nothing to claim and has touched nothing. */
+#include <sys/resource.h>
+
+#include "lib/cpu/team.h"
+
+enum { SPIN_SHORT_NS = 5000, CAUTIOUS_SLEEPS = 32, SPINS_PER_LOOK = 16, WAIT_SPIN_NS = 50000, PROGRESS_NS = 10000000 };
+
+static _Thread_local unsigned depth; /* units that this thread is inside of */
+
+bool yoke__team_inside(void)
+{
+    return depth > 0;
+}
+
+/* --- claims --- */
+
+/* The k-th worker to rob, for 0 <= k < crew->workers - 1. */
+static unsigned victim(const crew *c, unsigned self, unsigned k)
+{
+    if (c->order != NULL)
+        return c->order[(size_t)self * (c->workers - 1) + k];
+    return (self + 1 + k) % c->workers;
+}
+
+/* Robs the nearest participant that has anything; keeps one grain and puts the rest in its own, empty, range. */
+static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
+{
+    slot *at = &c->team->slots[s];
+    for (unsigned k = 0; k + 1 < c->workers; k++) {
+        unsigned other = victim(c, self, k);
+        if (other >= atomic_load_explicit(&at->workers, memory_order_relaxed))
+            continue;
+        if (!yoke__range_steal(&yoke__lane(c, s, other)->range, claim))
+            continue;
+        uint32_t grain = atomic_load_explicit(&at->grain, memory_order_relaxed);
+        if (claim->end - claim->begin > grain &&
+            yoke__range_put(&yoke__lane(c, s, self)->range, claim->begin + grain, claim->end))
+            claim->end = claim->begin + grain;
+        return true;
+    }
+    return false;
+}
+
+static bool claim_units(crew *c, unsigned s, unsigned self, yoke__claim *claim)
+{
+    uint32_t grain = atomic_load_explicit(&c->team->slots[s].grain, memory_order_relaxed);
+    return yoke__range_take(&yoke__lane(c, s, self)->range, grain, claim) || steal(c, s, self, claim);
+}
+
+/* --- running --- */
+
+static void look_for_stop(slot *at)
+{
+    int32_t none = 0;
+    if (at->job.cancel != NULL && *at->job.cancel != 0)
+        atomic_compare_exchange_strong(&at->stop, &none, YOKE_ECANCELED);
+    else if (at->job.deadline_ns != 0 && yoke__now_ns() >= at->job.deadline_ns)
+        atomic_compare_exchange_strong(&at->stop, &none, YOKE_ETIMEDOUT);
+}
+
+static void add_done(slot *at, uint32_t units)
+{
+    uint32_t all = at->job.units; /* read first: when the last unit is added, the caller may leave */
+    if (atomic_fetch_add(&at->done, units) + units == all && atomic_load(&at->waiting) != 0)
+        yoke__futex_wake(&at->done, 1);
+}
+
+static void report(slot *at, uint32_t done)
+{
+    if (at->job.progress == NULL || done == at->reported)
+        return;
+    at->reported = done;
+    at->job.progress(done, at->job.units, at->job.progress_argument);
+}
+
+/* Runs claims of a slot until there are none; true when there was one. */
+static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, unsigned, unsigned))
+{
+    slot *at = &c->team->slots[s];
+    yoke__claim claim;
+    if (!claim_units(c, s, self, &claim))
+        return false;
+    if (on_first != NULL)
+        on_first(c, s, self);
+    yoke__float_environment saved = yoke__float_enter();
+    const bool controlled = at->job.controlled;
+    uint32_t finished = 0;
+    depth++;
+    do {
+        if (controlled)
+            look_for_stop(at);
+        if (!controlled || atomic_load_explicit(&at->stop, memory_order_relaxed) == 0)
+            at->job.run(at->job.context, claim.begin, claim.end);
+        finished += claim.end - claim.begin;
+        if (controlled) { /* progress wants to hear of it now */
+            if (self == 0) {
+                report(at, atomic_load(&at->done) + finished);
+            } else {
+                add_done(at, finished);
+                finished = 0;
+            }
+        }
+    } while (claim_units(c, s, self, &claim));
+    depth--;
+    yoke__float_leave(saved);
+    if (finished > 0)
+        add_done(at, finished);
+    return true;
+}
+
+/* --- workers --- */
+
+static void wake(crew *c, unsigned k)
+{
+    if (atomic_load(&c->worker[k].sleeping) == 1 && atomic_exchange(&c->worker[k].sleeping, 0) == 1)
+        yoke__futex_wake(&c->worker[k].sleeping, 1);
+}
+
+/* Each participant that got work wakes two more, so that no one makes hundreds of system calls alone. */
+static void wake_next(crew *c, unsigned s, unsigned self)
+{
+    slot *at = &c->team->slots[s];
+    if (!at->job.wake || atomic_load(&c->team->asleep) == 0)
+        return;
+    for (unsigned k = 2 * self + 1; k <= 2 * self + 2 && k < at->job.workers; k++)
+        wake(c, k);
+}
+
+static bool serve_once(worker *self, uint64_t state)
+{
+    bool worked = false;
+    for (uint32_t live = (uint32_t)state; live != 0; live &= live - 1) {
+        unsigned s = (unsigned)__builtin_ctz(live);
+        __builtin_prefetch(&yoke__lane(self->crew, s, self->index)->range, 1); /* both lines at once */
+        if (self->index < atomic_load_explicit(&self->crew->team->slots[s].workers, memory_order_relaxed))
+            worked |= work(self->crew, s, self->index, wake_next);
+    }
+    return worked;
+}
+
+/* How long to spin: about twice the usual gap when that is short; a token when gaps are long, or when this thread was
+ * preempted while idle, for then somebody else wants the CPU. */
+static int64_t spin_budget(const worker *self)
+{
+    int64_t limit = self->crew->team->spin_limit_ns;
+    if (self->cautious > 0 || 2 * self->gap_ns > limit)
+        return SPIN_SHORT_NS;
+    return 2 * self->gap_ns > SPIN_SHORT_NS ? 2 * self->gap_ns : SPIN_SHORT_NS;
+}
+
+static void note_gap(worker *self, int64_t gap_ns)
+{
+    int64_t most = 4 * self->crew->team->spin_limit_ns; /* one long pause must not outweigh many short gaps */
+    if (gap_ns > most)
+        gap_ns = most;
+    self->gap_ns += (gap_ns - self->gap_ns) / 4;
+}
+
+static void note_preemption(worker *self)
+{
+    struct rusage usage;
+    if (getrusage(RUSAGE_THREAD, &usage) != 0)
+        return;
+    if (usage.ru_nivcsw != self->preemptions)
+        self->cautious = CAUTIOUS_SLEEPS;
+    else if (self->cautious > 0)
+        self->cautious--;
+    self->preemptions = usage.ru_nivcsw;
+}
+
+static void sleep_until_woken(worker *self, uint64_t seen)
+{
+    yoke__team *team = self->crew->team;
+    note_preemption(self);
+    atomic_fetch_add(&team->asleep, 1);
+    atomic_store(&self->sleeping, 1);
+    /* Look again after the announcement: a job published before it will not wake us, one after it does. */
+    if (atomic_load(&team->state) != seen || atomic_load(&team->quit))
+        atomic_store(&self->sleeping, 0);
+    while (atomic_load(&self->sleeping) == 1)
+        yoke__futex_wait(&self->sleeping, 1, -1);
+    atomic_fetch_sub(&team->asleep, 1);
+}
+
+/* A range on its way from victim to thief is in no lane for a moment, so a look that found nothing is not final. */
+static bool has_work(const worker *self, uint64_t state)
+{
+    crew *c = self->crew;
+    for (uint32_t live = (uint32_t)state; live != 0; live &= live - 1) {
+        unsigned s = (unsigned)__builtin_ctz(live);
+        unsigned workers = atomic_load_explicit(&c->team->slots[s].workers, memory_order_relaxed);
+        if (self->index >= workers)
+            continue;
+        for (unsigned k = 0; k < workers && k < c->workers; k++) {
+            if (yoke__range_has_units(atomic_load_explicit(&yoke__lane(c, s, k)->range, memory_order_relaxed)))
+                return true;
+        }
+    }
+    return false;
+}
+
+/* Returns when the state is no longer `seen`, when there is something to steal, or after a sleep. */
+static void idle(worker *self, uint64_t seen)
+{
+    yoke__team *team = self->crew->team;
+    const int64_t start = yoke__now_ns(), budget = spin_budget(self);
+    unsigned looks = 0;
+    do {
+        for (int k = 0; k < SPINS_PER_LOOK; k++) {
+            if (atomic_load_explicit(&team->state, memory_order_acquire) != seen)
+                goto changed;
+            yoke__relax();
+        }
+        looks++; /* rarer and rarer, for every look takes the lanes' lines from their owners */
+        if ((looks & (looks - 1)) == 0 && has_work(self, seen))
+            return;
+    } while (yoke__now_ns() - start < budget);
+    sleep_until_woken(self, seen);
+changed:
+    note_gap(self, yoke__now_ns() - start);
+}
+
+void yoke__team_serve(worker *self)
+{
+    yoke__team *team = self->crew->team;
+    self->gap_ns = team->spin_limit_ns;
+    while (!atomic_load_explicit(&team->quit, memory_order_relaxed)) {
+        uint64_t state = atomic_load_explicit(&team->state, memory_order_acquire);
+        if (!serve_once(self, state))
+            idle(self, state);
+    }
+}
+
+/* --- the caller --- */
+
+static bool take_slot(yoke__team *team, unsigned *s)
+{
+    uint32_t busy = atomic_load_explicit(&team->busy, memory_order_relaxed);
+    for (;;) {
+        uint32_t free = ~busy & ((1u << SLOTS) - 1);
+        if (free == 0)
+            return false;
+        *s = (unsigned)__builtin_ctz(free);
+        if (atomic_compare_exchange_weak_explicit(&team->busy, &busy, busy | 1u << *s, memory_order_acquire,
+                                                  memory_order_relaxed))
+            return true;
+    }
+}
+
+static void close_ranges(crew *c, unsigned s, uint32_t units, unsigned participants)
+{
+    uint32_t begin = 0;
+    for (unsigned k = 0; k < participants; k++) {
+        uint32_t end = (uint32_t)((uint64_t)units * (k + 1) / participants);
+        atomic_store_explicit(&yoke__lane(c, s, k)->range, yoke__range_pack(begin, end) | YOKE__RANGE_CLOSED,
+                              memory_order_relaxed);
+        begin = end;
+    }
+}
+
+static void publish(crew *c, unsigned s, const yoke__job *job)
+{
+    yoke__team *team = c->team;
+    slot *at = &team->slots[s];
+    unsigned participants = job->workers < c->workers ? job->workers : c->workers;
+    if (participants > job->units)
+        participants = job->units;
+    at->job = *job;
+    at->job.workers = participants;
+    at->reported = 0;
+    atomic_store_explicit(&at->grain, job->grain, memory_order_relaxed);
+    atomic_store_explicit(&at->workers, participants, memory_order_relaxed);
+    atomic_store_explicit(&at->done, 0, memory_order_relaxed);
+    atomic_store_explicit(&at->waiting, 0, memory_order_relaxed);
+    atomic_store_explicit(&at->stop, 0, memory_order_relaxed);
+    close_ranges(c, s, job->units, participants);
+    for (unsigned k = 0; k < participants; k++) {
+        _Atomic uint64_t *range = &yoke__lane(c, s, k)->range;
+        uint64_t closed = atomic_load_explicit(range, memory_order_relaxed);
+        atomic_store_explicit(range, closed & ~YOKE__RANGE_CLOSED, memory_order_release);
+    }
+    atomic_fetch_add(&team->state, (UINT64_C(1) << 32) + (UINT64_C(1) << s)); /* the bit was clear: it sets it */
+}
+
+/* Waits for units that others have claimed. Spins first: they are running, and a sleep costs more than most of them. */
+static void wait_done(crew *c, unsigned s)
+{
+    slot *at = &c->team->slots[s];
+    const uint32_t units = at->job.units;
+    uint32_t done;
+    int64_t start = 0;
+    for (unsigned spins = 1; (done = atomic_load_explicit(&at->done, memory_order_acquire)) != units; spins++) {
+        yoke__relax();
+        if (spins % 64 != 0)
+            continue;
+        report(at, done);
+        if (work(c, s, 0, NULL))
+            continue;
+        int64_t now = yoke__now_ns();
+        start = start == 0 ? now : start;
+        if (now - start < WAIT_SPIN_NS)
+            continue;
+        atomic_store(&at->waiting, 1);
+        done = atomic_load(&at->done);
+        if (done != units) /* with a progress callback, look in now and then */
+            yoke__futex_wait(&at->done, done, at->job.progress != NULL ? PROGRESS_NS : -1);
+    }
+}
+
+static int run_alone(const yoke__job *job)
+{
+    yoke__float_environment saved = yoke__float_enter();
+    int status = YOKE_OK;
+    depth++;
+    for (uint32_t unit = 0; unit < job->units && status == YOKE_OK;) {
+        if (job->cancel != NULL && *job->cancel != 0)
+            status = YOKE_ECANCELED;
+        if (status == YOKE_OK && job->deadline_ns != 0 && yoke__now_ns() >= job->deadline_ns)
+            status = YOKE_ETIMEDOUT;
+        if (status != YOKE_OK)
+            break;
+        uint32_t step = job->controlled && job->units - unit > job->grain ? job->grain : job->units - unit;
+        job->run(job->context, unit, unit + step);
+        unit += step;
+        if (job->progress != NULL)
+            job->progress(unit, job->units, job->progress_argument);
+    }
+    depth--;
+    yoke__float_leave(saved);
+    return status;
+}
+
+int yoke__team_run(yoke__team *team, const yoke__job *job)
+{
+    unsigned s;
+    if (atomic_load_explicit(&team->forks, memory_order_relaxed) != yoke__fork_count())
+        yoke__team_after_fork(team);
+    if (job->workers <= 1 || job->units <= 1 || !take_slot(team, &s))
+        return run_alone(job);
+    int cancel_state; /* a cancelled caller must not unwind past workers that use its job */
+    pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
+    crew *c = atomic_load_explicit(&team->crew, memory_order_acquire);
+    slot *at = &team->slots[s];
+    publish(c, s, job);
+    wake_next(c, s, 0);
+    work(c, s, 0, NULL);
+    wait_done(c, s);
+    report(at, job->units);
+    int status = atomic_load_explicit(&at->stop, memory_order_relaxed);
+    atomic_fetch_sub(&team->state, UINT64_C(1) << s);
+    atomic_fetch_and_explicit(&team->busy, ~(1u << s), memory_order_release);
+    pthread_setcancelstate(cancel_state, NULL);
+    return status;
+}

@@ -1,0 +1,269 @@
+/* The threads of a team: made, pinned, named, replaced, ended. */
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+
+#include "lib/cpu/team.h"
+
+enum { STACK_BYTES = 2 << 20 };
+
+/* --- fork --- */
+
+static atomic_uint forks;
+
+static void in_child(void)
+{
+    atomic_fetch_add(&forks, 1); /* nothing else: only async-signal-safe work is allowed here */
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+unsigned yoke__fork_count(void)
+{
+    return atomic_load_explicit(&forks, memory_order_relaxed);
+}
+
+/* --- threads --- */
+
+static void *thread_main(void *argument)
+{
+    worker *self = argument;
+    yoke__team *team = self->crew->team;
+    (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    /* A worker that cannot be pinned works where it is. Without a policy it may run wherever the process may, also
+     * when the thread that made it was bound. */
+    if (self->crew->places[self->index].pinned)
+        (void)yoke__topology_bind_thread(team->topology, &self->crew->places[self->index]);
+    else
+        (void)yoke__topology_unbind_thread(team->topology);
+    yoke__team_serve(self);
+    return NULL;
+}
+
+static int start_thread(worker *self)
+{
+    pthread_attr_t attributes;
+    sigset_t all, before;
+    if (pthread_attr_init(&attributes) != 0)
+        return YOKE_ENOMEM;
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    sigfillset(&all); /* the application's signals are the application's threads' */
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    int error = pthread_create(&self->thread, &attributes, thread_main, self);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&attributes);
+    if (error != 0)
+        return YOKE_EAGAIN;
+    char name[16];
+    (void)snprintf(name, sizeof name, "yoke/%u", self->index);
+    (void)pthread_setname_np(self->thread, name);
+    return YOKE_OK;
+}
+
+/* --- crews --- */
+
+static void free_crew(crew *c)
+{
+    if (c == NULL)
+        return;
+    yoke__free(c->worker);
+    yoke__free(c->lanes);
+    yoke__free(c->order);
+    yoke__free(c->places);
+    yoke__free(c);
+}
+
+static int order_victims(crew *c)
+{
+    if (c->workers < 2 || c->workers > ORDER_TABLE_LIMIT)
+        return YOKE_OK;
+    size_t row = c->workers - 1;
+    c->order = yoke__alloc_zeroed(c->workers * row, sizeof *c->order);
+    if (c->order == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for %u workers", c->workers);
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(c->team->topology, &count);
+    for (unsigned k = 0; k < c->workers; k++)
+        yoke__topology_steal_order(pus, c->places, c->workers, k, c->order + k * row);
+    return YOKE_OK;
+}
+
+static int make_crew(crew **out, yoke__team *team, unsigned workers)
+{
+    crew *c = yoke__alloc_zeroed(1, sizeof *c);
+    if (c == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for %u workers", workers);
+    c->team = team;
+    c->workers = workers;
+    c->worker = yoke__alloc_aligned(YOKE_CACHE_LINE, workers * sizeof *c->worker);
+    c->lanes = yoke__alloc_aligned(YOKE_CACHE_LINE, (size_t)SLOTS * workers * sizeof *c->lanes);
+    c->places = yoke__alloc_zeroed(workers, sizeof *c->places);
+    int status = c->worker != NULL && c->lanes != NULL && c->places != NULL
+                     ? YOKE_OK
+                     : yoke__fail(YOKE_ENOMEM, "no memory for %u workers", workers);
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(team->topology, &count);
+    if (status == YOKE_OK)
+        status = yoke__topology_place(pus, count, team->pin, workers, c->places);
+    if (status == YOKE_OK)
+        status = order_victims(c);
+    if (status != YOKE_OK) {
+        free_crew(c);
+        return status;
+    }
+    for (unsigned k = 0; k < workers; k++)
+        c->worker[k] = (worker){.crew = c, .index = k};
+    for (size_t k = 0; k < (size_t)SLOTS * workers; k++)
+        atomic_init(&c->lanes[k].range, 0);
+    *out = c;
+    return YOKE_OK;
+}
+
+/* Threads that the system refuses are done without: the range of a worker that never comes is stolen. */
+static unsigned start_threads(crew *c)
+{
+    unsigned started = 1;
+    while (started < c->workers && start_thread(&c->worker[started]) == YOKE_OK)
+        started++;
+    return started;
+}
+
+static void stop_threads(crew *c, unsigned threads)
+{
+    yoke__team *team = c->team;
+    atomic_store(&team->quit, true);
+    atomic_fetch_add(&team->state, UINT64_C(1) << 32);
+    for (unsigned k = 1; k < threads; k++)
+        if (atomic_exchange(&c->worker[k].sleeping, 0) == 1)
+            yoke__futex_wake(&c->worker[k].sleeping, 1);
+    for (unsigned k = 1; k < threads; k++)
+        (void)pthread_join(c->worker[k].thread, NULL);
+    atomic_store(&team->quit, false);
+}
+
+static void install(yoke__team *team, crew *c)
+{
+    atomic_store_explicit(&team->crew, c, memory_order_release);
+    atomic_store(&team->workers, start_threads(c));
+}
+
+/* Takes every slot, so that no job runs: callers that find none free run alone. */
+static bool take_all_slots(yoke__team *team, bool wait)
+{
+    const uint32_t all = (1u << SLOTS) - 1;
+    uint32_t mine = 0;
+    while (mine != all) {
+        mine |= ~atomic_fetch_or(&team->busy, all) & all;
+        if (mine != all && !wait) {
+            atomic_fetch_and(&team->busy, ~mine);
+            return false;
+        }
+        yoke__relax();
+    }
+    return true;
+}
+
+static void free_all_slots(yoke__team *team)
+{
+    atomic_store_explicit(&team->busy, 0, memory_order_release);
+}
+
+/* --- door --- */
+
+int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin pin, unsigned workers,
+                      int64_t spin_limit_ns)
+{
+    yoke__team *team = yoke__alloc_aligned(YOKE_CACHE_LINE, sizeof *team);
+    if (team == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for a team of workers");
+    *team = (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns};
+    atomic_store(&team->forks, yoke__fork_count());
+    crew *c;
+    int status = make_crew(&c, team, workers);
+    if (status != YOKE_OK) {
+        yoke__free(team);
+        return status;
+    }
+    install(team, c);
+    *out = team;
+    return YOKE_OK;
+}
+
+int yoke__team_destroy(yoke__team *team)
+{
+    if (team == NULL)
+        return YOKE_OK;
+    if (yoke__team_inside())
+        return yoke__fail(YOKE_EBUSY, "a body cannot close the runtime that may run it; close it after the map returned");
+    yoke__team_after_fork(team);
+    if (!take_all_slots(team, false))
+        return yoke__fail(YOKE_EBUSY, "a map still runs on this runtime; close it after the map returned");
+    crew *c = atomic_load(&team->crew);
+    stop_threads(c, atomic_load(&team->workers));
+    free_crew(c);
+    yoke__free(team);
+    return YOKE_OK;
+}
+
+int yoke__team_resize(yoke__team *team, unsigned workers)
+{
+    if (yoke__team_inside())
+        return yoke__fail(YOKE_EBUSY, "a body cannot change the number of workers; do it between maps");
+    yoke__team_after_fork(team);
+    crew *fresh;
+    int status = make_crew(&fresh, team, workers);
+    if (status != YOKE_OK)
+        return status;
+    take_all_slots(team, true);
+    crew *old = atomic_load(&team->crew);
+    stop_threads(old, atomic_load(&team->workers));
+    install(team, fresh);
+    free_all_slots(team);
+    free_crew(old);
+    return YOKE_OK;
+}
+
+void yoke__team_after_fork(yoke__team *team)
+{
+    unsigned now = yoke__fork_count(), then = atomic_load(&team->forks);
+    if (then == now || !atomic_compare_exchange_strong(&team->forks, &then, now))
+        return;
+    /* The parent's threads are not here, and what they held stays held: the old crew is left behind on purpose. */
+    atomic_store(&team->busy, (1u << SLOTS) - 1);
+    crew *old = atomic_load(&team->crew), *fresh;
+    if (make_crew(&fresh, team, old->workers) == YOKE_OK) {
+        atomic_store(&team->state, atomic_load(&team->state) & ~(uint64_t)UINT32_MAX);
+        atomic_store(&team->asleep, 0);
+        install(team, fresh);
+    } else {
+        atomic_store(&team->workers, 1);
+    }
+    free_all_slots(team);
+}
+
+unsigned yoke__team_workers(const yoke__team *team)
+{
+    return atomic_load_explicit(&team->workers, memory_order_relaxed);
+}
+
+bool yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
+{
+    const bool inside = yoke__team_inside(); /* then our own job keeps the crew from being replaced */
+    if (!inside)
+        take_all_slots(team, true);
+    const crew *c = atomic_load(&team->crew);
+    bool known = k < c->workers;
+    if (known)
+        *place = c->places[k];
+    if (!inside)
+        free_all_slots(team);
+    return known;
+}
+
+unsigned yoke__team_asleep(const yoke__team *team)
+{
+    return atomic_load_explicit(&team->asleep, memory_order_relaxed);
+}

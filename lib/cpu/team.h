@@ -1,0 +1,77 @@
+/* Inside of a team; shared by team.c (its threads) and job.c (what they do). */
+#ifndef YOKE_TEAM_H
+#define YOKE_TEAM_H
+
+#include <pthread.h>
+
+#include "lib/cpu/cpu.h"
+#include "lib/cpu/range.h"
+
+enum { SLOTS = 16, ORDER_TABLE_LIMIT = 1024 };
+
+/* A worker's range in one slot, on a cache line of its own. */
+typedef struct lane {
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t range;
+} lane;
+
+/* One running job. The job itself is written before its ranges are filled, and read only after a claim. What a
+ * participant always needs fits the first cache line: each line more costs a worker another transfer. */
+typedef struct slot {
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t grain; /* copies that a thief may read before it has a claim */
+    _Atomic uint32_t workers;
+    yoke__job job;
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t done; /* units; the caller's futex */
+    _Atomic uint32_t waiting;                        /* the caller sleeps on done */
+    _Atomic int32_t stop;                            /* status that ends the job early */
+    uint32_t reported;                               /* units that progress last heard of; the caller's own */
+} slot;
+
+typedef struct worker {
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t sleeping; /* futex: 1 while the worker sleeps or is about to */
+    struct crew *crew;
+    pthread_t thread;
+    unsigned index;
+    int64_t gap_ns;    /* smoothed idle time between jobs */
+    long preemptions;  /* involuntary context switches when last looked */
+    unsigned cautious; /* sleeps left for which the CPU counts as wanted by others */
+} worker;
+
+/* The threads and all that is sized by their number; replaced as a whole by a resize. */
+typedef struct crew {
+    struct yoke__team *team;
+    unsigned workers; /* the caller included: worker[0] has no thread */
+    worker *worker;
+    lane *lanes;      /* [SLOTS][workers] */
+    unsigned *order;  /* [workers][workers - 1], nearest first; NULL when too many: then round and round */
+    yoke__place *places;
+} crew;
+
+struct yoke__team {
+    /* epoch in the high half, mask of the live slots in the low one: the line that idle workers watch */
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
+    _Atomic unsigned workers;                        /* crew->workers, for planning */
+    _Atomic bool quit;
+    crew *_Atomic crew;
+    const yoke__topology *topology;
+    yoke_pin pin;
+    int64_t spin_limit_ns;
+    _Atomic unsigned forks; /* value of the process's fork count that the threads belong to */
+    slot slots[SLOTS];
+};
+
+static inline lane *yoke__lane(const crew *c, unsigned s, unsigned k)
+{
+    return &c->lanes[(size_t)s * c->workers + k];
+}
+
+/* Body of a worker's thread. */
+void yoke__team_serve(worker *self);
+
+/* How often this process has been forked off: 0 in the first. */
+unsigned yoke__fork_count(void);
+/* When the team's threads were lost to a fork, builds new ones (one thread does; others go on without). */
+void yoke__team_after_fork(yoke__team *team);
+
+#endif

@@ -1,0 +1,153 @@
+/* Arguments of a call: every refusal happens here, before anything runs. */
+#include <string.h>
+
+#include "lib/parallel/parallel.h"
+
+typedef struct span {
+    uintptr_t begin, end;
+    size_t item_bytes; /* 0: not sliced */
+    bool written;
+} span;
+
+static bool is_sliced(yoke_mode mode)
+{
+    return mode == YOKE_MODE_IN || mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_HALO;
+}
+
+static bool is_written(yoke_mode mode)
+{
+    return mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_SCATTER;
+}
+
+static bool is_2d(const yoke_kernel *kernel)
+{
+    return kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
+}
+
+/* Bytes from the first to past the last element of array k. */
+static int count_bytes(const yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t *bytes)
+{
+    const yoke_kernel *kernel = checked->kernel;
+    const yoke_parameter *parameter = &kernel->parameters[k];
+    const char *name = kernel->name;
+    if (extent->count < 0 || extent->before < 0 || extent->after < 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: a count of array %s is negative or overflows; check the sizes given",
+                          name, parameter->name);
+    size_t elements = (size_t)extent->count;
+    bool overflows = false;
+    if (is_sliced(parameter->mode)) {
+        size_t grid = checked->call.size[0];
+        if (is_2d(kernel) && checked->call.size[1] > 0) {
+            overflows |= yoke__mul_overflows(checked->call.size[1] - 1, checked->pitch, &grid);
+            overflows |= yoke__add_overflows(grid, checked->call.size[0], &grid);
+        }
+        overflows |= yoke__mul_overflows(elements, grid, &elements);
+    }
+    overflows |= yoke__mul_overflows(elements, parameter->size, bytes);
+    if (overflows || *bytes > PTRDIFF_MAX)
+        return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s would be larger than the address space; check the sizes given",
+                          name, parameter->name);
+    return YOKE_OK;
+}
+
+static int check_array(yoke__checked *checked, unsigned k, const yoke_extent *extent, span *at)
+{
+    const yoke_parameter *parameter = &checked->kernel->parameters[k];
+    const char *name = checked->kernel->name;
+    size_t bytes = 0;
+    int status = count_bytes(checked, k, extent, &bytes);
+    if (status != YOKE_OK)
+        return status;
+    uintptr_t address = (uintptr_t)checked->call.argument[k];
+    if (address == 0 && bytes > 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is NULL; give %zu bytes", name, parameter->name, bytes);
+    if (address % parameter->alignment != 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is not aligned for %s; it needs a multiple of %zu bytes", name,
+                          parameter->name, parameter->type, parameter->alignment);
+    if (yoke__add_overflows(address, bytes, &at->end))
+        return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s runs past the end of the address space", name,
+                          parameter->name);
+    at->begin = address;
+    at->written = is_written(parameter->mode);
+    if (is_sliced(parameter->mode))
+        at->item_bytes = (size_t)extent->count * parameter->size;
+    checked->item_bytes[k] = at->item_bytes;
+    checked->streamable[k] = parameter->mode == YOKE_MODE_OUT && at->item_bytes > 0;
+    checked->indivisible |= parameter->mode == YOKE_MODE_SCATTER;
+    if (yoke__add_overflows(checked->bytes, bytes, &checked->bytes))
+        checked->bytes = SIZE_MAX;
+    return YOKE_OK;
+}
+
+/* Exactly the same array may be read and written by the same items; nothing else may overlap what is written. */
+static bool may_share(const yoke_kernel *kernel, const span *a, unsigned i, const span *b, unsigned j)
+{
+    yoke_mode x = kernel->parameters[i].mode, y = kernel->parameters[j].mode;
+    bool one_reads = (x == YOKE_MODE_IN) != (y == YOKE_MODE_IN);
+    return one_reads && a->begin == b->begin && a->end == b->end && a->item_bytes == b->item_bytes &&
+           kernel->parameters[i].size == kernel->parameters[j].size && a->item_bytes > 0 && b->item_bytes > 0 &&
+           x != YOKE_MODE_SCATTER && y != YOKE_MODE_SCATTER;
+}
+
+static int check_overlaps(yoke__checked *checked, const span *spans)
+{
+    const yoke_kernel *kernel = checked->kernel;
+    for (unsigned i = 1; i < kernel->parameter_count; i++) {
+        for (unsigned j = 0; j < i; j++) {
+            const span *a = &spans[i], *b = &spans[j];
+            if (!(a->written || b->written) || a->begin >= b->end || b->begin >= a->end)
+                continue;
+            if (!may_share(kernel, a, i, b, j))
+                return yoke__fail(YOKE_EINVAL,
+                                  "kernel %s: arrays %s and %s overlap and one is written; only an `in` and an `out` or "
+                                  "`inout` of equal element size may be the same array, and exactly the same",
+                                  kernel->name, kernel->parameters[j].name, kernel->parameters[i].name);
+            checked->streamable[i] = checked->streamable[j] = false;
+        }
+    }
+    return YOKE_OK;
+}
+
+static int check_pitch(yoke__checked *checked, const yoke_options *options)
+{
+    size_t width = checked->call.size[0];
+    checked->pitch = width;
+    if (options == NULL || options->pitch == 0 || options->pitch == width)
+        return YOKE_OK;
+    if (!is_2d(checked->kernel) || options->pitch < width)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: a row pitch of %zu elements needs a 2-D kernel and at least the width",
+                          checked->kernel->name, options->pitch);
+    checked->pitch = options->pitch;
+    for (unsigned k = 0; k < checked->kernel->parameter_count; k++)
+        if (checked->kernel->parameters[k].mode == YOKE_MODE_HALO)
+            return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is a halo, which cannot have a row pitch; store its rows "
+                                           "without gaps",
+                              checked->kernel->name, checked->kernel->parameters[k].name);
+    return YOKE_OK;
+}
+
+int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
+                     size_t size1, void *const *arguments)
+{
+    memset(checked, 0, sizeof *checked);
+    checked->kernel = kernel;
+    checked->call.size[0] = size0;
+    checked->call.size[1] = size1;
+    checked->call.columns[1] = size0;
+    checked->items = is_2d(kernel) ? size1 : size0;
+    memcpy(checked->call.argument, arguments, kernel->parameter_count * sizeof *arguments);
+    int status = check_pitch(checked, options);
+    if (status != YOKE_OK || size0 == 0 || size1 == 0)
+        return status;
+    yoke_extent extents[YOKE_MAX_PARAMETERS];
+    span spans[YOKE_MAX_PARAMETERS];
+    memset(spans, 0, kernel->parameter_count * sizeof *spans);
+    kernel->extents(&checked->call, extents);
+    for (unsigned k = 0; k < kernel->parameter_count; k++)
+        if (kernel->parameters[k].mode != YOKE_MODE_VALUE) {
+            status = check_array(checked, k, &extents[k], &spans[k]);
+            if (status != YOKE_OK)
+                return status;
+        }
+    return check_overlaps(checked, spans);
+}

@@ -1,0 +1,75 @@
+#include "lib/parallel/parallel.h"
+
+enum { KERNELS = 256, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 16 };
+
+struct yoke__costs {
+    yoke__cost entry[KERNELS];
+};
+
+yoke__costs *yoke__costs_create(void)
+{
+    return yoke__alloc_zeroed(1, sizeof(yoke__costs));
+}
+
+void yoke__costs_free(yoke__costs *costs)
+{
+    yoke__free(costs);
+}
+
+yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key)
+{
+    size_t start = (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+    for (size_t k = 0; k < KERNELS; k++) {
+        yoke__cost *entry = &costs->entry[(start + k) % KERNELS];
+        const void *found = atomic_load_explicit(&entry->key, memory_order_relaxed);
+        if (found == key)
+            return entry;
+        if (found == NULL && (atomic_compare_exchange_strong(&entry->key, &found, key) || found == key))
+            return entry;
+    }
+    return NULL;
+}
+
+static int size_class(size_t items)
+{
+    return items == 0 ? 0 : 63 - __builtin_clzll(items);
+}
+
+double yoke__cost_item_ns(yoke__cost *cost, size_t items)
+{
+    if (cost == NULL)
+        return 0;
+    int class = size_class(items);
+    for (int off = 0; off <= NEIGHBOURS; off++) {
+        for (int sign = -1; sign <= 1; sign += 2) {
+            int near = class + sign * off;
+            if (near < 0 || near > 63)
+                continue;
+            float known = atomic_load_explicit(&cost->item_ns[near], memory_order_relaxed);
+            if (known > 0)
+                return (double)known;
+        }
+    }
+    return 0;
+}
+
+void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns)
+{
+    if (cost == NULL || items == 0)
+        return;
+    _Atomic float *known = &cost->item_ns[size_class(items)];
+    double old = (double)atomic_load_explicit(known, memory_order_relaxed);
+    double least = 1e-6; /* 0 would read as unknown */
+    atomic_store_explicit(known, (float)yoke__learn(old, item_ns > least ? item_ns : least), memory_order_relaxed);
+}
+
+bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns)
+{
+    if (cost == NULL)
+        return false;
+    if (predicted_ns <= 0 || predicted_ns >= TIMED_ALWAYS_NS)
+        return true;
+    uint32_t calls = atomic_load_explicit(&cost->calls, memory_order_relaxed);
+    atomic_store_explicit(&cost->calls, calls + 1, memory_order_relaxed); /* a lost count does no harm */
+    return calls % TIMED_EVERY == 0;
+}

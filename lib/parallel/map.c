@@ -1,0 +1,85 @@
+/* parallel_map, parallel_map_2d and parallel_for. */
+#include "lib/parallel/parallel.h"
+
+typedef struct kernel_run {
+    yoke__checked checked;
+    yoke__isa isa;
+    bool stream;
+} kernel_run;
+
+static void run_kernel(const void *context, size_t begin, size_t end)
+{
+    const kernel_run *run = context;
+    yoke__run_piece(&run->checked, run->isa, run->stream, begin, end);
+}
+
+static bool wants_streaming(const yoke_runtime *runtime, const yoke_options *options, const yoke__checked *checked)
+{
+    const unsigned flags = options != NULL ? options->flags : 0;
+    if ((flags & YOKE_NEVER_STREAM) != 0)
+        return false;
+    return (flags & YOKE_ALWAYS_STREAM) != 0 || yoke__plan_streaming(checked->bytes, runtime->cache_bytes);
+}
+
+int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t size0,
+                    size_t size1, void *const *arguments)
+{
+    kernel_run run;
+    int status = yoke__check_options(options);
+    if (status != YOKE_OK)
+        return status;
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return YOKE_ESTATE;
+    status = yoke__check_call(&run.checked, kernel, options, size0, size1, arguments);
+    if (status != YOKE_OK || size0 == 0 || size1 == 0)
+        return status;
+    run.isa = runtime->isa;
+    run.stream = wants_streaming(runtime, options, &run.checked);
+    yoke__work work = {.run = run_kernel,
+                       .context = &run,
+                       .items = run.checked.items,
+                       .total = run.checked.items,
+                       .scale = 1,
+                       .step = kernel->shape == YOKE_SHAPE_LANES ? yoke_lanes_max : 1,
+                       .indivisible = run.checked.indivisible};
+    return yoke__run_work(runtime, options, kernel, &work);
+}
+
+/* --- plain functions --- */
+
+typedef struct body_run {
+    void (*body)(size_t begin, size_t end, void *argument);
+    void *argument;
+} body_run;
+
+static void run_body(const void *context, size_t begin, size_t end)
+{
+    const body_run *run = context;
+    run->body(begin, end, run->argument);
+}
+
+int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,
+                         void (*body)(size_t begin, size_t end, void *argument), void *argument)
+{
+    int status = yoke__check_options(options);
+    if (status != YOKE_OK)
+        return status;
+    if (body == NULL)
+        return yoke__fail(YOKE_EINVAL, "parallel_for: the body is NULL; give a function");
+    if (options != NULL && options->pitch != 0)
+        return yoke__fail(YOKE_EINVAL, "parallel_for: a pitch needs a 2-D kernel");
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return YOKE_ESTATE;
+    if (n == 0)
+        return YOKE_OK;
+    body_run run = {body, argument};
+    yoke__work work = {.run = run_body, .context = &run, .items = n, .total = n, .scale = 1, .step = 1};
+    return yoke__run_work(runtime, options, (const void *)(uintptr_t)body, &work);
+}
+
+int yoke_parallel_for(size_t n, void (*body)(size_t begin, size_t end, void *argument), void *argument)
+{
+    return yoke_parallel_for_on(NULL, NULL, n, body, argument);
+}

@@ -1,0 +1,86 @@
+/* Door of lib/parallel, shared by its files: the runtime, argument checks, and running a piece of a kernel. */
+#ifndef YOKE_LIB_PARALLEL_H
+#define YOKE_LIB_PARALLEL_H
+
+#include "lib/cpu/cpu.h"
+#include "lib/schedule/schedule.h"
+#include "yoke/parallel.h"
+#include "yoke/topology.h"
+
+/* --- runtime.c --- */
+
+typedef struct yoke__costs yoke__costs;
+
+struct yoke_runtime {
+    yoke__topology *topology;
+    yoke__team *team;
+    yoke__isa isa;
+    yoke_pin pin;
+    unsigned default_workers;
+    size_t cache_bytes; /* of the last level: data beyond it is streamed */
+    yoke__costs *costs;
+};
+
+/* NULL means the default runtime, opened if need be; NULL with a detail when that fails. */
+yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime);
+/* 0, EINVAL or EVERSION, with a detail. NULL is fine. */
+int yoke__check_options(const yoke_options *options);
+
+/* --- costs.c: what an item of a kernel costs on one core, learned; one table per runtime, shared by all threads --- */
+
+/* One kernel's estimates, by size class (powers of two of the number of items). */
+typedef struct yoke__cost {
+    _Atomic(const void *) key;
+    _Atomic uint32_t calls;
+    _Atomic float item_ns[64];
+} yoke__cost;
+
+yoke__costs *yoke__costs_create(void);
+void yoke__costs_free(yoke__costs *costs);
+/* NULL when the table is full: then nothing is learned. */
+yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key);
+/* 0: unknown. */
+double yoke__cost_item_ns(yoke__cost *cost, size_t items);
+void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns);
+/* Whether this call should be timed: short calls are only now and then, for two looks at the clock cost 50 ns. */
+bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
+
+/* --- check.c --- */
+
+/* A call whose arguments were found good. */
+typedef struct yoke__checked {
+    const yoke_kernel *kernel;
+    yoke_call call;
+    size_t items;                              /* to divide: n, or rows */
+    size_t item_bytes[YOKE_MAX_PARAMETERS];    /* of sliced arrays, per element of the grid; else 0 */
+    bool streamable[YOKE_MAX_PARAMETERS];      /* written only, and no input of this call */
+    size_t bytes;                              /* touched by the call, all arrays */
+    size_t pitch;                              /* 2-D: grid elements from row to row */
+    bool indivisible;                          /* scatter: one place */
+} yoke__checked;
+
+int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
+                     size_t size1, void *const *arguments);
+
+/* --- piece.c --- */
+
+/* Runs items [begin, end) of a checked call on the calling thread, streaming `out` arrays if told to. */
+void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool stream, size_t begin, size_t end);
+
+/* --- work.c --- */
+
+/* The work of one call, whatever its kind: run(context, begin, end) over items. */
+typedef struct yoke__work {
+    void (*run)(const void *context, size_t begin, size_t end);
+    const void *context;
+    size_t items; /* to divide: items, rows, or a reduction's blocks */
+    size_t total; /* what the program calls items, */
+    size_t scale; /* and how many of them one item stands for */
+    size_t step;  /* pieces begin at multiples of it */
+    bool indivisible;
+} yoke__work;
+
+/* `key` tells what is run, for the learned costs: the kernel or the function. */
+int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
+
+#endif

@@ -1,0 +1,242 @@
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/parallel/parallel.h"
+
+enum {
+    SPIN_LIMIT_NS = 200000,      /* an idle worker spins no longer, however short the gaps between maps were */
+    SPIN_LIMIT_QUOTA_NS = 20000, /* under a quota spinning is paid for */
+    CACHE_BYTES_GUESS = 32 << 20
+};
+
+static yoke_runtime *_Atomic default_runtime;
+
+/* --- settings --- */
+
+static int read_pin(const yoke_runtime_options *options, yoke_pin *pin)
+{
+    static const char *const names[] = {NULL, "compact", "scatter", "numa", "none"};
+    *pin = options->pin;
+    if ((unsigned)*pin > YOKE_PIN_NONE)
+        return yoke__fail(YOKE_EINVAL, "unknown placement policy %u; use a YOKE_PIN_... constant", (unsigned)*pin);
+    const char *text = *pin == YOKE_PIN_DEFAULT ? yoke__env("YOKE_PIN") : NULL;
+    if (*pin == YOKE_PIN_DEFAULT)
+        *pin = YOKE_PIN_COMPACT;
+    if (text == NULL)
+        return YOKE_OK;
+    for (unsigned k = YOKE_PIN_COMPACT; k <= YOKE_PIN_NONE; k++)
+        if (strcmp(text, names[k]) == 0) {
+            *pin = (yoke_pin)k;
+            return YOKE_OK;
+        }
+    return yoke__fail(YOKE_EINVAL, "YOKE_PIN=%.40s is unknown; use compact, scatter, numa or none", text);
+}
+
+static int read_workers(const yoke_runtime_options *options, unsigned most, unsigned *workers)
+{
+    *workers = options->workers != 0 ? options->workers : most;
+    if (options->workers > YOKE_MAX_WORKERS)
+        return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
+    const char *text = options->workers == 0 ? yoke__env("YOKE_WORKERS") : NULL;
+    unsigned long value;
+    if (text == NULL)
+        return YOKE_OK;
+    if (!yoke__parse_unsigned(text, 1, YOKE_MAX_WORKERS, &value))
+        return yoke__fail(YOKE_EINVAL, "YOKE_WORKERS=%.40s is not a number from 1 to %d", text, YOKE_MAX_WORKERS);
+    *workers = (unsigned)value;
+    return YOKE_OK;
+}
+
+/* What this build has is the CPU; a selection that asks for more is refused rather than silently narrowed. */
+static int read_devices(void)
+{
+    const char *text = yoke__env("YOKE_DEVICES");
+    if (text == NULL || strcmp(text, "cpu") == 0 || strcmp(text, "all") == 0)
+        return YOKE_OK;
+    return yoke__fail(YOKE_ENODEV, "YOKE_DEVICES=%.40s: this version runs on the CPU only; use cpu or all", text);
+}
+
+static size_t last_level_cache_bytes(void)
+{
+    long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
+    if (bytes <= 0)
+        bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
+    return bytes > 0 ? (size_t)bytes : CACHE_BYTES_GUESS;
+}
+
+/* --- open and close --- */
+
+static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options)
+{
+    const char *isa = options->isa != NULL ? options->isa : yoke__env("YOKE_ISA");
+    unsigned workers;
+    int status = read_pin(options, &runtime->pin);
+    if (status == YOKE_OK)
+        status = read_devices();
+    if (status == YOKE_OK)
+        status = yoke__isa_choose(isa, &runtime->isa);
+    if (status == YOKE_OK)
+        status = yoke__topology_load(&runtime->topology);
+    if (status == YOKE_OK)
+        status = read_workers(options, yoke__topology_default_workers(runtime->topology), &workers);
+    if (status != YOKE_OK)
+        return status;
+    runtime->default_workers = workers;
+    runtime->cache_bytes = last_level_cache_bytes();
+    runtime->costs = yoke__costs_create();
+    if (runtime->costs == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
+    bool quota = yoke__topology_quota(runtime->topology) > 0;
+    return yoke__team_create(&runtime->team, runtime->topology, runtime->pin, workers,
+                             quota ? SPIN_LIMIT_QUOTA_NS : SPIN_LIMIT_NS);
+}
+
+static void free_parts(yoke_runtime *runtime)
+{
+    yoke__costs_free(runtime->costs);
+    yoke__topology_free(runtime->topology);
+    yoke__free(runtime);
+}
+
+yoke_runtime *yoke_open(const yoke_runtime_options *options)
+{
+    static const yoke_runtime_options defaults;
+    if (options == NULL)
+        options = &defaults;
+    if (options->size != 0 && options->size != sizeof *options) {
+        yoke__fail(YOKE_EVERSION, "runtime options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
+                   options->size, sizeof *options);
+        return NULL;
+    }
+    yoke_runtime *runtime = yoke__alloc_zeroed(1, sizeof *runtime);
+    if (runtime == NULL) {
+        yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
+        return NULL;
+    }
+    if (open_parts(runtime, options) != YOKE_OK) {
+        free_parts(runtime);
+        return NULL;
+    }
+    return runtime;
+}
+
+int yoke_close(yoke_runtime *runtime)
+{
+    if (runtime == NULL)
+        return YOKE_OK;
+    if (runtime == atomic_load(&default_runtime))
+        return yoke__fail(YOKE_EINVAL, "the default runtime is not closed: it ends with the process");
+    int status = yoke__team_destroy(runtime->team);
+    if (status == YOKE_OK)
+        free_parts(runtime);
+    return status;
+}
+
+/* Threads that open it at the same moment each make one; the first to be published stays. No lock: a forked child
+ * could inherit it locked. */
+yoke_runtime *yoke_default_runtime(void)
+{
+    yoke_runtime *runtime = atomic_load_explicit(&default_runtime, memory_order_acquire);
+    if (runtime != NULL)
+        return runtime;
+    yoke_runtime *mine = yoke_open(NULL);
+    if (mine == NULL || atomic_compare_exchange_strong(&default_runtime, &runtime, mine))
+        return mine;
+    (void)yoke_close(mine);
+    return runtime;
+}
+
+yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
+{
+    return runtime != NULL ? runtime : yoke_default_runtime();
+}
+
+/* --- questions and settings --- */
+
+/* yoke_default_runtime() left a detail, but its status is in no return value. */
+static int no_runtime(void)
+{
+    return YOKE_ESTATE;
+}
+
+int yoke_workers(yoke_runtime *runtime)
+{
+    runtime = yoke__runtime_or_default(runtime);
+    return runtime != NULL ? (int)yoke__team_workers(runtime->team) : no_runtime();
+}
+
+int yoke_set_workers(yoke_runtime *runtime, unsigned workers)
+{
+    if (workers > YOKE_MAX_WORKERS)
+        return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", workers, YOKE_MAX_WORKERS);
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return no_runtime();
+    return yoke__team_resize(runtime->team, workers != 0 ? workers : runtime->default_workers);
+}
+
+const char *yoke_isa(yoke_runtime *runtime)
+{
+    runtime = yoke__runtime_or_default(runtime);
+    return runtime != NULL ? yoke__isa_name(runtime->isa) : NULL;
+}
+
+static yoke_topology_counts public_counts(yoke__topology_counts counts)
+{
+    return (yoke_topology_counts){counts.packages, counts.nodes, counts.caches, counts.cores, counts.pus};
+}
+
+int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
+{
+    if (topology == NULL)
+        return yoke__fail(YOKE_EINVAL, "topology is NULL; give a structure to fill");
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return no_runtime();
+    *topology = (yoke_topology){public_counts(yoke__topology_machine(runtime->topology)),
+                                public_counts(yoke__topology_usable(runtime->topology)),
+                                yoke__topology_quota(runtime->topology)};
+    return YOKE_OK;
+}
+
+int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *place)
+{
+    if (place == NULL)
+        return yoke__fail(YOKE_EINVAL, "place is NULL; give a structure to fill");
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return no_runtime();
+    yoke__place found;
+    if (!yoke__team_place(runtime->team, k, &found))
+        return yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);
+    size_t count;
+    const yoke__pu *pu = yoke__topology_pus(runtime->topology, &count) + found.pu;
+    *place = (yoke_worker_place){found.pinned, found.whole_node, pu->package, pu->node, pu->cache, pu->core, pu->os_index};
+    return YOKE_OK;
+}
+
+int yoke__check_options(const yoke_options *options)
+{
+    const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM;
+    if (options == NULL)
+        return YOKE_OK;
+    if (options->size != 0 && options->size != sizeof *options)
+        return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
+                          options->size, sizeof *options);
+    if ((options->flags & ~known) != 0)
+        return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_ALWAYS_DIVIDE and its neighbours",
+                          options->flags & ~known);
+    if (options->workers > YOKE_MAX_WORKERS)
+        return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
+    if (options->deadline_ns < 0)
+        return yoke__fail(YOKE_EINVAL, "a negative deadline; make one with yoke_deadline_in()");
+    return YOKE_OK;
+}
+
+int64_t yoke_deadline_in(int64_t nanoseconds)
+{
+    int64_t deadline;
+    if (__builtin_add_overflow(yoke__now_ns(), nanoseconds, &deadline))
+        return nanoseconds > 0 ? INT64_MAX : 1;
+    return deadline > 0 ? deadline : 1; /* 0 would mean none */
+}

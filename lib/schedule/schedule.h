@@ -1,0 +1,48 @@
+/* Door of lib/schedule: decisions as pure functions, without threads, clocks or allocation. */
+#ifndef YOKE_SCHEDULE_H
+#define YOKE_SCHEDULE_H
+
+#include "lib/base/base.h"
+
+/* Prices of using workers, in nanoseconds, measured on virtual machines: a cache line changes hands in 100 to 250, a
+ * parked virtual CPU needs 50,000 to 80,000 to run again. */
+enum {
+    YOKE__DIVIDE_NS = 2000,     /* a map shorter than this gains nothing from workers that spin */
+    YOKE__WAKE_NS = 100000,     /* a map shorter than this gains nothing from workers that sleep */
+    YOKE__PIECE_NS = 20000,     /* what a claim should last: far above its price, far below a stall */
+    YOKE__PIECES_PER_WORKER = 8 /* at least so many claims each, so that the end is shared */
+};
+
+/* What is asked: `items` equal pieces of work. */
+typedef struct yoke__load {
+    size_t items;
+    size_t step;        /* units are multiples of so many items (a block of lanes) */
+    double item_ns;     /* predicted time of one on one core; 0: unknown */
+    size_t grain;       /* items per claim at least; 0: chosen */
+    unsigned workers;   /* that may take part, the caller included */
+    unsigned asleep;    /* of these, how many sleep */
+    bool always_divide;
+} yoke__load;
+
+/* What is chosen. */
+typedef struct yoke__plan {
+    size_t unit;      /* items per unit; the last one may be short. Depends on items and step only */
+    uint32_t units;
+    uint32_t grain;   /* units per claim */
+    unsigned workers; /* 1: the caller alone */
+    bool wake;        /* sleeping workers are worth waking */
+} yoke__plan;
+
+yoke__plan yoke__plan_division(const yoke__load *load);
+
+/* Blocks of a reduction: their size depends on the number of items and the size of a result only, so that the tree of
+ * combinations is the same whoever computes them. `step`: a block is a multiple of so many items. */
+size_t yoke__plan_reduction_block(size_t items, size_t result_bytes, size_t step);
+
+/* Whether `out` arrays should be written past the caches: the data of one call must exceed them. */
+bool yoke__plan_streaming(size_t bytes_touched, size_t cache_bytes);
+
+/* An exponentially smoothed estimate that follows a jump (another parameter value, say) at once. */
+double yoke__learn(double estimate, double observed);
+
+#endif

@@ -1,0 +1,33 @@
+#!/bin/sh
+# usage: pkg_config.sh SOURCE STAGE LIBDIR CMAKE CC [CXX]: the installed tree through pkg-config, with nothing else
+set -eu
+source=$1/project stage=$2 libdir=$2/prefix/$3 cc=$5 cxx=${6:-c++}
+export PKG_CONFIG_PATH="$libdir/pkgconfig" LD_LIBRARY_PATH="$libdir"
+warnings="-Wall -Wextra -Wconversion -Werror"
+rm -rf "$stage/pkg_config"
+mkdir -p "$stage/pkg_config"
+cd "$stage/pkg_config"
+
+flags=$(pkg-config --cflags --libs yoke)
+case " $flags" in *" -std="* | *" -O"* | *" -f"*) echo "exported flags meddle with the compiler: $flags" && exit 1 ;; esac
+
+# try NAME COMPILER-AND-FLAGS SOURCE LIBRARIES: build and run
+try() {
+    echo "$1: $2"
+    # shellcheck disable=SC2086 # flags are words
+    $2 $warnings "$3" -o "$1" $4
+    "./$1"
+}
+
+try c11 "$cc -std=c11 -O2" "$source/square.c" "$flags"
+try debug "$cc -std=c11 -g" "$source/square.c" "$flags"
+try native "$cc -std=c11 -O2 -march=native" "$source/square.c" "$flags"
+try gnu11 "$cc -std=gnu11 -O2" "$source/square.c" "$flags"
+try cxx17 "$cxx -std=c++17 -O2" "$source/square.cpp" "$flags"
+try c99 "$cc -std=c99" "$source/status.c" "$flags"
+ldd ./c11 | grep -q "$libdir/libyoke.so.0" || { echo "c11 does not use the shared library" && exit 1; }
+
+# Static: the archive is taken by its name, the rest as pkg-config tells.
+rest=$(pkg-config --static --cflags --libs yoke | sed "s|-lyoke|-l:libyoke.a|")
+try static "$cc -std=c11 -O2" "$source/square.c" "$rest"
+if ldd ./static | grep -q libyoke; then echo "static uses the shared library" && exit 1; fi
