@@ -23,14 +23,6 @@ YOKE_FUNCTION(uint8_t, to_sample, (float x), {
     return (uint8_t)(int)((low > 0.0f ? low : 0.0f) + 0.5f);
 })
 
-YOKE_FUNCTION(size_t, nearest_before, (size_t i, size_t reach, size_t step), {
-    return i >= reach ? i - reach : i % step;
-})
-
-YOKE_FUNCTION(size_t, nearest_after, (size_t i, size_t reach, size_t step, size_t width), {
-    return reach < width && i < width - reach ? i + reach : width - step + i % step;
-})
-
 /* Blocks that reach over a rim go sample by sample; all others add whole rows of lanes. */
 YOKE_LANE_KERNEL_2D(yoke_blur_rows,
                     (out(uint8_t, y), in(uint8_t, x), whole(float, weights, radius + 1), value(int, radius),
@@ -46,9 +38,14 @@ YOKE_LANE_KERNEL_2D(yoke_blur_rows,
     }
     YOKE_ANY(rim, near_rim[l]);
     if (rim) {
+        YOKE_LANES(size_t, channel);
+        YOKE_EACH {
+            channel[l] = i % step;
+        }
         for (size_t k = 1, far = step; k <= (size_t)radius; k++, far += step) {
             YOKE_EACH {
-                const size_t before = nearest_before(i, far, step), after = nearest_after(i, far, step, width);
+                const size_t before = i >= far ? i - far : channel[l];
+                const size_t after = i + far < width ? i + far : width - step + channel[l];
                 sum[l] += weights[k] * (float)(x[row + before] + x[row + after]);
             }
         }

@@ -87,7 +87,7 @@ YOKE_DECLARE(yoke_nbody, (out(float, ax), out(float, ay), out(float, az), whole(
 /** How often each value occurs, in four parts: neighbours in an array often are equal, and counting them in turn in
  *  different places does not make each wait for the last. Read it with yoke_histogram_count(). */
 #define YOKE_HISTOGRAM_PARTS 4
-YOKE_TYPE(yoke_histogram_counts, { uint64_t part[YOKE_HISTOGRAM_PARTS][256]; })
+YOKE_TYPE(yoke_histogram_counts, { uint64_t part[256][YOKE_HISTOGRAM_PARTS]; })
 YOKE_DECLARE_REDUCE(yoke_histogram, yoke_histogram_counts, (in(uint8_t, x)))
 
 /** Occurrences of one value. */
@@ -95,7 +95,7 @@ static inline uint64_t yoke_histogram_count(const yoke_histogram_counts *counts,
 {
     uint64_t sum = 0;
     for (int k = 0; k < YOKE_HISTOGRAM_PARTS; k++)
-        sum += counts->part[k][value];
+        sum += counts->part[value][k];
     return sum;
 }
 

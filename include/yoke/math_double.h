@@ -233,10 +233,10 @@ YOKE__INLINE double yoke_m_cos(double x)
     return yoke__double_of_bits(yoke__bits_of_double(yoke__sin_core(r)) ^ (yoke__bits_of_double(turns) << 63));
 }
 
-YOKE__INLINE double yoke_m_tan(double x)
+/* The tangent of r, |r| <= pi / 4, or minus its inverse. */
+YOKE__INLINE double yoke__tan_core(double r, uint64_t inverse)
 {
-    double turns = x * 0x1.45f306dc9c883p-1 + YOKE__ROUND;
-    double r = yoke__minus_pi(x, 0.5 * (turns - YOKE__ROUND)), r2 = r * r;
+    double r2 = r * r;
     double s = -0x1.a55ce7025362ap-41;
     s = s * r2 + 0x1.6114a653308c5p-33;
     s = s * r2 + -0x1.ae643d4462f0dp-26;
@@ -250,9 +250,16 @@ YOKE__INLINE double yoke_m_tan(double x)
     c = c * r2 + 0x1.a01a019c8f942p-16;
     c = c * r2 + -0x1.6c16c16c15018p-10;
     c = c * r2 + 0x1.555555555554bp-5;
-    double sine = r * (s * r2 + 1.0), cosine = 1.0 - r2 * (0.5 - r2 * c);
-    int odd = (yoke__bits_of_double(turns) & 1u) != 0u;
-    return (odd ? -cosine : sine) / (odd ? sine : cosine);
+    double sine = r + r * r2 * s, cosine = 1.0 - r2 * (0.5 - r2 * c);
+    double quotient = (inverse ? -cosine : sine) / (inverse ? sine : cosine);
+    return r == 0.0 ? r : quotient;
+}
+
+YOKE__INLINE double yoke_m_tan(double x)
+{
+    double turns = x * 0x1.45f306dc9c883p-1 + YOKE__ROUND;
+    double r = yoke__minus_pi(x, 0.5 * (turns - YOKE__ROUND));
+    return yoke__tan_core(r, yoke__bits_of_double(turns) & 1u);
 }
 
 #endif

@@ -179,15 +179,18 @@ YOKE__INLINE float yoke_m_log1pf(float x)
     return __builtin_fabsf(x) < 0x1p-26f ? x : r;
 }
 
-/* x - n pi in five steps, the first four products exact for |n| <= 2^15 in steps of a half (after W. J. Cody and
- * W. Waite). */
-YOKE__INLINE float yoke__minus_pi_f(float x, float n)
+/* x - n pi but for n 0x1.68c234p-38: products exact for |n| <= 2^15 in steps of a half (after W. J. Cody and W. Waite). */
+YOKE__INLINE float yoke__minus_most_pi_f(float x, float n)
 {
     float r = x - n * 0x1.92p1f;
     r = r - n * 0x1.fap-11f;
     r = r - n * 0x1.54p-19f;
-    r = r - n * 0x1.1p-29f;
-    return r - n * 0x1.68c234p-38f;
+    return r - n * 0x1.1p-29f;
+}
+
+YOKE__INLINE float yoke__minus_pi_f(float x, float n)
+{
+    return yoke__minus_most_pi_f(x, n) - n * 0x1.68c234p-38f;
 }
 
 /* The sine of r, |r| <= pi / 2. Angles too large for their reduction leave a larger r: 0 keeps those in bounds. */
@@ -222,7 +225,8 @@ YOKE__INLINE float yoke_m_cosf(float x)
 YOKE__INLINE float yoke_m_tanf(float x)
 {
     float turns = x * 0x1.45f306p-1f + YOKE__ROUND_F;
-    float r = yoke__minus_pi_f(x, 0.5f * (turns - YOKE__ROUND_F));
+    float n = 0.5f * (turns - YOKE__ROUND_F);
+    float r = (yoke__minus_most_pi_f(x, n) - n * 0x1.68p-38f) - n * 0x1.84698ap-47f;
     float r2 = r * r;
     float p = 0x1.1e6b6p-8f;
     p = p * r2 + 0x1.af6e06p-14f;

@@ -16,6 +16,9 @@
  * what to do about it. */
 int yoke__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* The status of this thread's last yoke__fail, for those who were only told NULL. */
+int yoke__last_failure(void);
+
 /* True when the product or sum does not fit; *result is undefined then. */
 static inline bool yoke__mul_overflows(size_t a, size_t b, size_t *result)
 {

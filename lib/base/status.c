@@ -4,6 +4,7 @@
 #include "lib/base/base.h"
 
 static _Thread_local char detail[512];
+static _Thread_local int last_status;
 
 const char *yoke_strerror(int status)
 {
@@ -36,5 +37,11 @@ int yoke__fail(int status, const char *format, ...)
     va_start(arguments, format);
     (void)vsnprintf(detail, sizeof detail, format, arguments);
     va_end(arguments);
+    last_status = status;
     return status;
+}
+
+int yoke__last_failure(void)
+{
+    return last_status;
 }

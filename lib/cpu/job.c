@@ -140,11 +140,16 @@ static bool serve_once(worker *self, uint64_t state)
 }
 
 /* How long to spin: about twice the usual gap when that is short; a token when gaps are long, or when this thread was
- * preempted while idle, for then somebody else wants the CPU. */
+ * preempted while idle, for then somebody else wants the CPU. Who was woken and came too late is part of a streak of
+ * short maps, and waits for the next. */
 static int64_t spin_budget(const worker *self)
 {
     int64_t limit = self->crew->team->spin_limit_ns;
-    if (self->cautious > 0 || 2 * self->gap_ns > limit)
+    if (self->cautious > 0)
+        return SPIN_SHORT_NS;
+    if (self->woken)
+        return limit;
+    if (2 * self->gap_ns > limit)
         return SPIN_SHORT_NS;
     return 2 * self->gap_ns > SPIN_SHORT_NS ? 2 * self->gap_ns : SPIN_SHORT_NS;
 }
@@ -178,8 +183,10 @@ static void sleep_until_woken(worker *self, uint64_t seen)
     /* Look again after the announcement: a job published before it will not wake us, one after it does. */
     if (atomic_load(&team->state) != seen || atomic_load(&team->quit))
         atomic_store(&self->sleeping, 0);
-    while (atomic_load(&self->sleeping) == 1)
+    while (atomic_load(&self->sleeping) == 1) {
         yoke__futex_wait(&self->sleeping, 1, -1);
+        self->woken = true;
+    }
     atomic_fetch_sub(&team->asleep, 1);
 }
 
@@ -216,6 +223,7 @@ static void idle(worker *self, uint64_t seen)
         if ((looks & (looks - 1)) == 0 && has_work(self, seen))
             return;
     } while (yoke__now_ns() - start < budget);
+    self->woken = false;
     sleep_until_woken(self, seen);
 changed:
     note_gap(self, yoke__now_ns() - start);
@@ -227,7 +235,9 @@ void yoke__team_serve(worker *self)
     self->gap_ns = team->spin_limit_ns;
     while (!atomic_load_explicit(&team->quit, memory_order_relaxed)) {
         uint64_t state = atomic_load_explicit(&team->state, memory_order_acquire);
-        if (!serve_once(self, state))
+        if (serve_once(self, state))
+            self->woken = false;
+        else
             idle(self, state);
     }
 }
@@ -334,9 +344,7 @@ static int run_alone(const yoke__job *job)
 int yoke__team_run(yoke__team *team, const yoke__job *job)
 {
     unsigned s;
-    if (atomic_load_explicit(&team->forks, memory_order_relaxed) != yoke__fork_count())
-        yoke__team_after_fork(team);
-    if (job->workers <= 1 || job->units <= 1 || !take_slot(team, &s))
+    if (job->workers <= 1 || job->units <= 1 || !yoke__team_after_fork(team) || !take_slot(team, &s))
         return run_alone(job);
     int cancel_state; /* a cancelled caller must not unwind past workers that use its job */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);

@@ -181,6 +181,7 @@ int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin
         return yoke__fail(YOKE_ENOMEM, "no memory for a team of workers");
     *team = (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns};
     atomic_store(&team->forks, yoke__fork_count());
+    atomic_store(&team->revival, yoke__fork_count());
     crew *c;
     int status = make_crew(&c, team, workers);
     if (status != YOKE_OK) {
@@ -198,8 +199,7 @@ int yoke__team_destroy(yoke__team *team)
         return YOKE_OK;
     if (yoke__team_inside())
         return yoke__fail(YOKE_EBUSY, "a body cannot close the runtime that may run it; close it after the map returned");
-    yoke__team_after_fork(team);
-    if (!take_all_slots(team, false))
+    if (!yoke__team_after_fork(team) || !take_all_slots(team, false))
         return yoke__fail(YOKE_EBUSY, "a map still runs on this runtime; close it after the map returned");
     crew *c = atomic_load(&team->crew);
     stop_threads(c, atomic_load(&team->workers));
@@ -212,7 +212,8 @@ int yoke__team_resize(yoke__team *team, unsigned workers)
 {
     if (yoke__team_inside())
         return yoke__fail(YOKE_EBUSY, "a body cannot change the number of workers; do it between maps");
-    yoke__team_after_fork(team);
+    while (!yoke__team_after_fork(team))
+        yoke__relax();
     crew *fresh;
     int status = make_crew(&fresh, team, workers);
     if (status != YOKE_OK)
@@ -226,22 +227,24 @@ int yoke__team_resize(yoke__team *team, unsigned workers)
     return YOKE_OK;
 }
 
-void yoke__team_after_fork(yoke__team *team)
+bool yoke__team_after_fork(yoke__team *team)
 {
-    unsigned now = yoke__fork_count(), then = atomic_load(&team->forks);
-    if (then == now || !atomic_compare_exchange_strong(&team->forks, &then, now))
-        return;
+    unsigned now = yoke__fork_count();
+    if (atomic_load_explicit(&team->forks, memory_order_acquire) == now)
+        return true;
+    if (atomic_exchange(&team->revival, now) == now)
+        return false;
     /* The parent's threads are not here, and what they held stays held: the old crew is left behind on purpose. */
-    atomic_store(&team->busy, (1u << SLOTS) - 1);
     crew *old = atomic_load(&team->crew), *fresh;
-    if (make_crew(&fresh, team, old->workers) == YOKE_OK) {
-        atomic_store(&team->state, atomic_load(&team->state) & ~(uint64_t)UINT32_MAX);
-        atomic_store(&team->asleep, 0);
+    atomic_store(&team->state, atomic_load(&team->state) & ~(uint64_t)UINT32_MAX);
+    atomic_store(&team->asleep, 0);
+    if (make_crew(&fresh, team, old->workers) == YOKE_OK)
         install(team, fresh);
-    } else {
+    else
         atomic_store(&team->workers, 1);
-    }
     free_all_slots(team);
+    atomic_store_explicit(&team->forks, now, memory_order_release);
+    return true;
 }
 
 unsigned yoke__team_workers(const yoke__team *team)

@@ -34,6 +34,7 @@ typedef struct worker {
     int64_t gap_ns;    /* smoothed idle time between jobs */
     long preemptions;  /* involuntary context switches when last looked */
     unsigned cautious; /* sleeps left for which the CPU counts as wanted by others */
+    bool woken;        /* from sleep, and has not found work since */
 } worker;
 
 /* The threads and all that is sized by their number; replaced as a whole by a resize. */
@@ -57,7 +58,8 @@ struct yoke__team {
     const yoke__topology *topology;
     yoke_pin pin;
     int64_t spin_limit_ns;
-    _Atomic unsigned forks; /* value of the process's fork count that the threads belong to */
+    _Atomic unsigned forks;   /* value of the process's fork count that the threads belong to */
+    _Atomic unsigned revival; /* and that somebody builds new ones for, or has built */
     slot slots[SLOTS];
 };
 
@@ -71,7 +73,7 @@ void yoke__team_serve(worker *self);
 
 /* How often this process has been forked off: 0 in the first. */
 unsigned yoke__fork_count(void);
-/* When the team's threads were lost to a fork, builds new ones (one thread does; others go on without). */
-void yoke__team_after_fork(yoke__team *team);
+/* When the team's threads were lost to a fork, builds new ones. False while another thread is at it. */
+bool yoke__team_after_fork(yoke__team *team);
 
 #endif

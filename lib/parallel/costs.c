@@ -1,6 +1,6 @@
 #include "lib/parallel/parallel.h"
 
-enum { KERNELS = 256, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 16 };
+enum { KERNELS = 1024, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 16 };
 
 struct yoke__costs {
     yoke__cost entry[KERNELS];
@@ -53,14 +53,16 @@ double yoke__cost_item_ns(yoke__cost *cost, size_t items)
     return 0;
 }
 
-void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns)
+void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned workers)
 {
     if (cost == NULL || items == 0)
         return;
     _Atomic float *known = &cost->item_ns[size_class(items)];
     double old = (double)atomic_load_explicit(known, memory_order_relaxed);
     double least = 1e-6; /* 0 would read as unknown */
-    atomic_store_explicit(known, (float)yoke__learn(old, item_ns > least ? item_ns : least), memory_order_relaxed);
+    item_ns = item_ns > least ? item_ns : least;
+    double now = workers > 1 ? yoke__learn_shared(old, item_ns, workers) : yoke__learn(old, item_ns);
+    atomic_store_explicit(known, (float)now, memory_order_relaxed);
 }
 
 bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns)

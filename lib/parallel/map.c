@@ -30,7 +30,7 @@ int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yo
         return status;
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return YOKE_ESTATE;
+        return yoke__last_failure();
     status = yoke__check_call(&run.checked, kernel, options, size0, size1, arguments);
     if (status != YOKE_OK || size0 == 0 || size1 == 0)
         return status;
@@ -71,7 +71,7 @@ int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, siz
         return yoke__fail(YOKE_EINVAL, "parallel_for: a pitch needs a 2-D kernel");
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return YOKE_ESTATE;
+        return yoke__last_failure();
     if (n == 0)
         return YOKE_OK;
     body_run run = {body, argument};

@@ -19,6 +19,9 @@ struct yoke_runtime {
     unsigned default_workers;
     size_t cache_bytes; /* of the last level: data beyond it is streamed */
     yoke__costs *costs;
+    /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
+    _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
+    _Atomic int64_t last_wake_ns;
 };
 
 /* NULL means the default runtime, opened if need be; NULL with a detail when that fails. */
@@ -41,7 +44,8 @@ void yoke__costs_free(yoke__costs *costs);
 yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key);
 /* 0: unknown. */
 double yoke__cost_item_ns(yoke__cost *cost, size_t items);
-void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns);
+/* `item_ns`: the run's time by item, shared by so many workers. */
+void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned workers);
 /* Whether this call should be timed: short calls are only now and then, for two looks at the clock cost 50 ns. */
 bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
 
@@ -65,7 +69,7 @@ int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yo
 /* --- piece.c --- */
 
 /* Runs items [begin, end) of a checked call on the calling thread, streaming `out` arrays if told to. */
-void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool stream, size_t begin, size_t end);
+void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool streaming, size_t begin, size_t end);
 
 /* --- work.c --- */
 

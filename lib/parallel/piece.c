@@ -1,79 +1,93 @@
 /* Running a piece of a kernel on this thread. Large results are written into a tile in the L1 cache and streamed from
- * there: the kernel's `out` promises that no old content is needed, so the memory need not be read first. */
+ * there: the kernel's `out` promises that no old content is needed, so the memory need not be read first. A tile is
+ * short, so that the loads of one overlap the stores of the one before: at 1 KiB per array a triad reached the rate of
+ * a loop with non-temporal stores, at 8 KiB half of it. */
 #include <string.h>
 
 #include "lib/parallel/parallel.h"
 
-enum { TILE_BYTES = 16384, TILE_ITEMS = 2048, TILE_STEP = 64, LINE = 64 };
+enum { TILE_BYTES = 16384, ARRAY_TILE_BYTES = 1024, TILE_STEP = 64, LINE = 64 };
 
-/* A tile takes so many items of all streamed arrays together; 0: they are too large to pay. */
-static size_t tile_items(const yoke__checked *checked)
-{
-    size_t bytes = 0;
-    for (unsigned k = 0; k < checked->kernel->parameter_count; k++)
-        if (checked->streamable[k])
-            bytes += checked->item_bytes[k];
-    if (bytes == 0)
-        return 0;
-    size_t items = TILE_BYTES / bytes / TILE_STEP * TILE_STEP;
-    return items < TILE_ITEMS ? items : TILE_ITEMS;
-}
+/* One span of items on its way through tiles. */
+typedef struct stream {
+    const yoke__checked *checked;
+    yoke__isa isa;
+    yoke_call call; /* arguments of the streamed arrays point so that their items fall into the tile */
+    size_t tile;    /* items */
+    unsigned count; /* of streamed arrays, and which they are */
+    unsigned array[YOKE_MAX_PARAMETERS];
+} stream;
 
-/* Items until the first streamed array reaches a cache line's start, so that the later tiles are whole lines. */
-static size_t items_to_line(const yoke__checked *checked, size_t grid)
+/* False when there is nothing to stream, or the items are too large for tiles to pay. */
+static bool plan_stream(stream *s, const yoke__checked *checked, yoke__isa isa)
 {
+    size_t bytes = 0, largest = 0;
+    s->checked = checked;
+    s->isa = isa;
+    s->call = checked->call;
+    s->count = 0;
     for (unsigned k = 0; k < checked->kernel->parameter_count; k++) {
         if (!checked->streamable[k])
             continue;
-        size_t off = ((uintptr_t)checked->call.argument[k] + grid * checked->item_bytes[k]) % LINE;
-        size_t gap = (LINE - off) % LINE;
-        return gap % checked->item_bytes[k] == 0 ? gap / checked->item_bytes[k] : 0;
+        s->array[s->count++] = k;
+        bytes += checked->item_bytes[k];
+        largest = checked->item_bytes[k] > largest ? checked->item_bytes[k] : largest;
     }
-    return 0;
+    if (s->count == 0 || bytes > TILE_BYTES / TILE_STEP)
+        return false;
+    s->tile = ARRAY_TILE_BYTES / largest / TILE_STEP * TILE_STEP;
+    if (s->tile == 0)
+        s->tile = TILE_STEP;
+    return true;
+}
+
+/* Items until the first streamed array reaches a cache line's start, so that the later tiles are whole lines. */
+static size_t items_to_line(const stream *s, size_t grid)
+{
+    const unsigned k = s->array[0];
+    const size_t item = s->checked->item_bytes[k];
+    size_t off = ((uintptr_t)s->checked->call.argument[k] + grid * item) % LINE;
+    size_t gap = (LINE - off) % LINE;
+    return gap % item == 0 ? gap / item : 0;
 }
 
 /* Elements [from, to) of the grid; in 2-D they are columns of row j, and `row` is the row's first element. */
-static void stream_tile(const yoke__checked *checked, yoke__isa isa, size_t row, size_t j, size_t from, size_t to)
+static void stream_tile(stream *s, unsigned char *tile, size_t row, size_t j, size_t from, size_t to)
 {
-    _Alignas(LINE) unsigned char tile[TILE_BYTES];
-    yoke_call call = checked->call;
+    const yoke__checked *checked = s->checked;
     unsigned char *next = tile;
-    const unsigned count = (unsigned)checked->kernel->parameter_count;
-    for (unsigned k = 0; k < count; k++) {
-        if (!checked->streamable[k])
-            continue;
+    for (unsigned k = 0; k < s->count; k++) {
+        const size_t item = checked->item_bytes[s->array[k]];
         /* the body indexes from the array's start: the pointer leaves the tile, and comes back in it */
-        call.argument[k] = (void *)((uintptr_t)next - (row + from) * checked->item_bytes[k]);
-        next += (to - from) * checked->item_bytes[k];
+        s->call.argument[s->array[k]] = (void *)((uintptr_t)next - (row + from) * item);
+        next += ((to - from) * item + LINE - 1) / LINE * LINE;
     }
-    yoke_range *range = checked->kernel->variants[isa];
+    yoke_range *range = checked->kernel->variants[s->isa];
     if (checked->kernel->shape == YOKE_SHAPE_MAP_2D) {
-        call.columns[0] = from, call.columns[1] = to;
-        range(&call, j, j + 1);
+        s->call.columns[0] = from, s->call.columns[1] = to;
+        range(&s->call, j, j + 1);
     } else {
-        range(&call, from, to);
+        range(&s->call, from, to);
     }
     next = tile;
-    for (unsigned k = 0; k < count; k++) {
-        if (!checked->streamable[k])
-            continue;
-        size_t bytes = (to - from) * checked->item_bytes[k];
-        unsigned char *array = checked->call.argument[k];
-        yoke__stream_copy(isa, array + (row + from) * checked->item_bytes[k], next, bytes);
-        next += bytes;
+    for (unsigned k = 0; k < s->count; k++) {
+        const size_t item = checked->item_bytes[s->array[k]];
+        unsigned char *array = checked->call.argument[s->array[k]];
+        yoke__stream_copy(s->isa, array + (row + from) * item, next, (to - from) * item);
+        next += ((to - from) * item + LINE - 1) / LINE * LINE;
     }
 }
 
-static void stream_span(const yoke__checked *checked, yoke__isa isa, size_t row, size_t j, size_t from, size_t to)
+static void stream_span(stream *s, size_t row, size_t j, size_t from, size_t to)
 {
-    const size_t tile = tile_items(checked);
-    size_t step = items_to_line(checked, row + from);
-    for (size_t at = from; at < to; at += step, step = tile) {
-        if (step == 0)
-            step = tile;
+    _Alignas(LINE) unsigned char tile[TILE_BYTES + YOKE_MAX_PARAMETERS * LINE];
+    size_t step = items_to_line(s, row + from);
+    if (step == 0 || step > s->tile)
+        step = s->tile;
+    for (size_t at = from; at < to; at += step, step = s->tile) {
         if (step > to - at)
             step = to - at;
-        stream_tile(checked, isa, row, j, at, at + step);
+        stream_tile(s, tile, row, j, at, at + step);
     }
 }
 
@@ -90,21 +104,21 @@ static void run_pitched(const yoke__checked *checked, yoke__isa isa, size_t begi
     }
 }
 
-void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool stream, size_t begin, size_t end)
+void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool streaming, size_t begin, size_t end)
 {
+    const yoke_shape shape = checked->kernel->shape;
     const size_t width = checked->call.size[0];
+    stream s;
     if (checked->pitch != width) {
         run_pitched(checked, isa, begin, end);
-    } else if (!stream || tile_items(checked) == 0) {
+    } else if (!streaming || (shape != YOKE_SHAPE_MAP && shape != YOKE_SHAPE_MAP_2D) ||
+               !plan_stream(&s, checked, isa)) {
         checked->kernel->variants[isa](&checked->call, begin, end);
-    } else if (checked->kernel->shape == YOKE_SHAPE_MAP_2D) {
-        for (size_t j = begin; j < end; j++)
-            stream_span(checked, isa, j * width, j, 0, width);
-        yoke__stream_fence();
-    } else if (checked->kernel->shape == YOKE_SHAPE_MAP) {
-        stream_span(checked, isa, 0, 0, begin, end);
-        yoke__stream_fence();
     } else {
-        checked->kernel->variants[isa](&checked->call, begin, end);
+        if (shape == YOKE_SHAPE_MAP)
+            stream_span(&s, 0, 0, begin, end);
+        for (size_t j = begin; shape == YOKE_SHAPE_MAP_2D && j < end; j++)
+            stream_span(&s, j * width, j, 0, width);
+        yoke__stream_fence();
     }
 }

@@ -77,7 +77,7 @@ int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const
                           kernel->result_type);
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return YOKE_ESTATE;
+        return yoke__last_failure();
     status = yoke__check_call(&r.checked, kernel, options, n, 1, arguments);
     if (status != YOKE_OK)
         return status;

@@ -108,11 +108,12 @@ yoke_runtime *yoke_open(const yoke_runtime_options *options)
                    options->size, sizeof *options);
         return NULL;
     }
-    yoke_runtime *runtime = yoke__alloc_zeroed(1, sizeof *runtime);
+    yoke_runtime *runtime = yoke__alloc_aligned(YOKE_CACHE_LINE, sizeof *runtime);
     if (runtime == NULL) {
         yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
         return NULL;
     }
+    *runtime = (yoke_runtime){0};
     if (open_parts(runtime, options) != YOKE_OK) {
         free_parts(runtime);
         return NULL;
@@ -153,16 +154,10 @@ yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
 
 /* --- questions and settings --- */
 
-/* yoke_default_runtime() left a detail, but its status is in no return value. */
-static int no_runtime(void)
-{
-    return YOKE_ESTATE;
-}
-
 int yoke_workers(yoke_runtime *runtime)
 {
     runtime = yoke__runtime_or_default(runtime);
-    return runtime != NULL ? (int)yoke__team_workers(runtime->team) : no_runtime();
+    return runtime != NULL ? (int)yoke__team_workers(runtime->team) : yoke__last_failure();
 }
 
 int yoke_set_workers(yoke_runtime *runtime, unsigned workers)
@@ -171,7 +166,7 @@ int yoke_set_workers(yoke_runtime *runtime, unsigned workers)
         return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", workers, YOKE_MAX_WORKERS);
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return no_runtime();
+        return yoke__last_failure();
     return yoke__team_resize(runtime->team, workers != 0 ? workers : runtime->default_workers);
 }
 
@@ -192,7 +187,7 @@ int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
         return yoke__fail(YOKE_EINVAL, "topology is NULL; give a structure to fill");
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return no_runtime();
+        return yoke__last_failure();
     *topology = (yoke_topology){public_counts(yoke__topology_machine(runtime->topology)),
                                 public_counts(yoke__topology_usable(runtime->topology)),
                                 yoke__topology_quota(runtime->topology)};
@@ -205,7 +200,7 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
         return yoke__fail(YOKE_EINVAL, "place is NULL; give a structure to fill");
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
-        return no_runtime();
+        return yoke__last_failure();
     yoke__place found;
     if (!yoke__team_place(runtime->team, k, &found))
         return yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);

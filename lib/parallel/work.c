@@ -37,15 +37,23 @@ static int end_early(int status)
     return status;
 }
 
+/* Waking a worker for a short map pays when more maps follow at once, for then it will spin between them. */
+static bool in_streak(const yoke_runtime *runtime, int64_t now)
+{
+    return now != 0 && now - atomic_load_explicit(&runtime->last_end_ns, memory_order_relaxed) < YOKE__STREAK_NS &&
+           now - atomic_load_explicit(&runtime->last_wake_ns, memory_order_relaxed) > YOKE__REWAKE_NS;
+}
+
 /* Runs items [first, all) as a job of the team, or alone where that is better. */
 static int run_divided(yoke_runtime *runtime, const yoke_options *options, const yoke__work *work, size_t first,
-                       double item_ns, unsigned *workers)
+                       double item_ns, int64_t now, unsigned *workers)
 {
     yoke__load load = {.items = work->items - first,
                        .step = work->step,
                        .item_ns = item_ns,
                        .workers = work->indivisible ? 1 : yoke__team_workers(runtime->team),
-                       .asleep = yoke__team_asleep(runtime->team)};
+                       .asleep = yoke__team_asleep(runtime->team),
+                       .streak = in_streak(runtime, now)};
     if (options != NULL) {
         load.grain = options->grain / work->scale;
         load.always_divide = (options->flags & YOKE_ALWAYS_DIVIDE) != 0;
@@ -53,6 +61,8 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
             load.workers = options->workers;
     }
     yoke__plan plan = yoke__plan_division(&load);
+    if (plan.wake && load.asleep > 0)
+        atomic_store_explicit(&runtime->last_wake_ns, now, memory_order_relaxed);
     division d = {.work = work, .first = first, .unit = plan.unit, .options = options};
     yoke__job job = {.run = run_units,
                      .context = &d,
@@ -119,15 +129,14 @@ int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const voi
     if (plain && item_ns <= 0)
         first = probe(work, &item_ns);
     int status = YOKE_OK;
-    int64_t start = timed ? yoke__now_ns() : 0;
+    const int64_t start = timed ? yoke__now_ns() : 0;
     if (first < work->items)
-        status = run_divided(runtime, options, work, first, item_ns, &workers);
+        status = run_divided(runtime, options, work, first, item_ns, start, &workers);
     if (timed && status == YOKE_OK) {
-        /* divided, time x workers is an upper bound of the serial time, and follows it when a kernel's cost changes */
-        double ns = first < work->items
-                        ? (double)(yoke__now_ns() - start) * workers / (double)(work->items - first)
-                        : item_ns;
-        yoke__cost_learn(cost, work->total, ns / (double)work->scale);
+        const int64_t end = yoke__now_ns();
+        double ns = first < work->items ? (double)(end - start) / (double)(work->items - first) : item_ns;
+        yoke__cost_learn(cost, work->total, ns / (double)work->scale, workers);
+        atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
     }
     return status;
 }

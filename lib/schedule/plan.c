@@ -1,48 +1,59 @@
 #include "lib/schedule/schedule.h"
 
 enum {
-    LARGEST_UNIT = 1024,      /* items: a few pages, so that neighbours do not share cache lines or pages often */
-    UNITS_WANTED = 256,       /* per map: room for 1 to 64 workers to share evenly */
-    REDUCTION_BLOCK = 4096,   /* items, at least */
-    REDUCTION_BLOCKS = 1024,  /* partial results, at most */
-    REDUCTION_BYTES = 1 << 20 /* of partial results, at most */
+    LARGEST_UNIT = 1024,       /* items: a few pages, so that neighbours do not share cache lines or pages often */
+    VECTOR_ITEMS = 64,         /* whole vectors of every type */
+    UNITS_WANTED = 256,        /* per map of unknown cost: room for 1 to 64 workers to share evenly */
+    REDUCTION_BLOCK = 4096,    /* items, at least */
+    REDUCTION_BLOCKS = 1024,   /* partial results, at most */
+    REDUCTION_BYTES = 1 << 20  /* of partial results, at most */
 };
 
-static size_t choose_unit(size_t items, size_t step)
+/* Cheap items come in whole vectors, long enough for a claim to be cheap beside them; expensive ones singly. */
+static size_t choose_unit(const yoke__load *load)
 {
-    size_t unit = 1;
-    while (unit < LARGEST_UNIT && unit * 2 <= items / UNITS_WANTED)
-        unit *= 2;
-    if (unit < step)
-        unit = step;
-    while (items / unit >= INT32_MAX)
+    double wanted = load->item_ns > 0 ? YOKE__UNIT_NS / load->item_ns : (double)(load->items / UNITS_WANTED);
+    size_t unit = wanted < LARGEST_UNIT ? (size_t)wanted : LARGEST_UNIT;
+    if (unit >= VECTOR_ITEMS / 2)
+        unit = (unit + VECTOR_ITEMS - 1) / VECTOR_ITEMS * VECTOR_ITEMS;
+    if (unit < 1)
+        unit = 1;
+    unit = (unit + load->step - 1) / load->step * load->step;
+    while (load->items / unit >= INT32_MAX)
         unit *= 2;
     return unit;
 }
 
 static uint32_t choose_grain(const yoke__load *load, const yoke__plan *plan)
 {
-    uint32_t share = plan->units / (load->workers * YOKE__PIECES_PER_WORKER);
     double unit_ns = load->item_ns * (double)plan->unit;
+    double share_ns = unit_ns * plan->units / load->workers;
+    double pieces = share_ns > 0 ? share_ns / YOKE__SHORT_PIECE_NS : YOKE__PIECES_PER_WORKER;
+    if (pieces > YOKE__PIECES_PER_WORKER)
+        pieces = YOKE__PIECES_PER_WORKER;
+    if (pieces < 1)
+        pieces = 1;
+    double share = plan->units / (load->workers * pieces);
     double wanted = unit_ns > 0 ? YOKE__PIECE_NS / unit_ns : 1;
-    uint32_t grain = wanted < (double)share ? (uint32_t)wanted : share;
-    if (load->grain != 0) {
-        size_t asked = load->grain / plan->unit + (load->grain % plan->unit != 0);
-        grain = asked < plan->units ? (uint32_t)asked : plan->units;
-    }
-    return grain > 0 ? grain : 1;
+    double grain = wanted < share ? wanted : share;
+    if (load->grain != 0)
+        grain = (double)(load->grain / plan->unit + (load->grain % plan->unit != 0));
+    if (grain > plan->units)
+        grain = plan->units;
+    return grain > 1 ? (uint32_t)grain : 1;
 }
 
 yoke__plan yoke__plan_division(const yoke__load *load)
 {
-    yoke__plan plan = {.unit = choose_unit(load->items, load->step), .workers = 1};
+    yoke__plan plan = {.unit = choose_unit(load), .workers = 1};
     plan.units = (uint32_t)(load->items / plan.unit + (load->items % plan.unit != 0));
     plan.grain = choose_grain(load, &plan);
     double total_ns = load->item_ns * (double)load->items;
     bool unknown = load->item_ns <= 0;
-    plan.wake = load->always_divide || unknown || total_ns >= YOKE__WAKE_NS;
+    bool long_enough = total_ns >= YOKE__DIVIDE_NS;
     bool others_awake = load->asleep + 1 < load->workers;
-    bool worth = plan.wake || (others_awake && total_ns >= YOKE__DIVIDE_NS);
+    plan.wake = load->always_divide || unknown || total_ns >= YOKE__WAKE_NS || (long_enough && load->streak);
+    bool worth = plan.wake || (others_awake && long_enough);
     if (load->workers > 1 && plan.units > 1 && worth)
         plan.workers = load->workers < plan.units ? load->workers : plan.units;
     return plan;
@@ -71,4 +82,11 @@ double yoke__learn(double estimate, double observed)
     if (estimate <= 0 || observed > 4 * estimate || observed < estimate / 4)
         return observed;
     return estimate + (observed - estimate) / 4;
+}
+
+double yoke__learn_shared(double estimate, double observed, unsigned workers)
+{
+    if (estimate < observed)
+        return observed;
+    return estimate > observed * workers ? observed * workers : estimate;
 }

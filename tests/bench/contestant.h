@@ -4,7 +4,7 @@
  *   check MODE               one call                      -> ok COUNT SUM...
  *   run MODE MILLISECONDS    calls for about that long     -> ok SECONDS_PER_CALL
  *   gaps MODE MICROSECONDS CALLS   single calls, each after that much idleness
- *                            -> ok P50 P99 SHARE IDLE      seconds; share of the calls that count; CPU seconds that
+ *                            -> ok P50 P99 SHARE IDLE      seconds, NaN when no call counts; share of those that do; CPU seconds that
  *                                                          the process used per gap
  *   free                     give the arrays back          -> ok
  *

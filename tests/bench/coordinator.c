@@ -60,7 +60,7 @@ static bool is_wanted(const struct bench_settings *settings, const struct bench_
 static bool is_broken(const struct bench_result *result)
 {
     for (int k = 0; k < BENCH_ENTRIES; k++)
-        if (result->of[k].state == BENCH_WRONG)
+        if (result->of[k].state >= BENCH_WRONG)
             return true;
     return false;
 }
@@ -102,7 +102,7 @@ int main(int argc, char **argv)
     }
     signal(SIGPIPE, SIG_IGN); /* a contestant that died shows in its missing answer */
     FILE *csv = fopen(bench.csv != NULL ? bench.csv : "/dev/null", "w");
-    bench.results = calloc(cases(), sizeof *bench.results);
+    bench.results = calloc(cases() + 1, sizeof *bench.results);
     if (csv == NULL || bench.results == NULL) {
         perror(bench.csv);
         free(bench.results);

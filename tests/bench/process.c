@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "process.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -63,19 +64,51 @@ bool bench_process_start(struct bench_process *process, const char *directory, c
     return true;
 }
 
-void bench_process_end(struct bench_process *process)
+/* Its status, as waitpid tells it; 0 when it had to be killed. */
+static int end(struct bench_process *process, bool kill_it)
 {
-    if (process->pid <= 0)
-        return;
+    int status = 0;
     close(process->to);
     close(process->from);
-    kill(process->pid, SIGKILL);
-    waitpid(process->pid, NULL, 0);
-    process->pid = -1;
+    if (kill_it)
+        kill(process->pid, SIGKILL);
+    waitpid(process->pid, &status, 0);
+    process->pid = 0;
+    return kill_it ? 0 : status;
 }
 
-/* One line without its end; -1 when it does not come. */
-static int read_line(int from, char *text, size_t size, double seconds)
+double bench_process_waited(const struct bench_process *process)
+{
+    char path[300];
+    double total = 0.0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)process->pid);
+    DIR *tasks = opendir(path);
+    if (tasks == NULL)
+        return 0.0;
+    for (const struct dirent *task; (task = readdir(tasks)) != NULL;) {
+        double nanoseconds;
+        snprintf(path, sizeof path, "/proc/%d/task/%.20s/schedstat", (int)process->pid, task->d_name);
+        FILE *file = task->d_name[0] == '.' ? NULL : fopen(path, "r");
+        if (file == NULL)
+            continue;
+        if (fscanf(file, "%*f %lf", &nanoseconds) == 1)
+            total += 1e-9 * nanoseconds;
+        fclose(file);
+    }
+    closedir(tasks);
+    return total;
+}
+
+void bench_process_end(struct bench_process *process)
+{
+    if (process->pid > 0)
+        end(process, true);
+}
+
+enum line { LINE, LINE_LATE, LINE_NEVER };
+
+/* One line, without its end. */
+static enum line read_line(int from, char *text, size_t size, double seconds)
 {
     double end = bench_seconds(CLOCK_MONOTONIC) + seconds;
     size_t length = 0;
@@ -86,17 +119,34 @@ static int read_line(int from, char *text, size_t size, double seconds)
         if (events < 0 && errno == EINTR)
             continue;
         if (events <= 0)
-            return -1;
+            return LINE_LATE;
         ssize_t count = read(from, text + length, size - 1 - length);
         if (count <= 0)
-            return -1;
+            return LINE_NEVER;
         length += (size_t)count;
         if (text[length - 1] == '\n') {
             text[length - 1] = '\0';
-            return 0;
+            return LINE;
         }
     }
-    return -1;
+    return LINE_LATE;
+}
+
+static enum bench_answer give_up(struct bench_process *process, enum line line, const char *question, char *text,
+                                 size_t size)
+{
+    int length = (int)strcspn(question, "\n");
+    if (line == LINE_LATE) {
+        end(process, true);
+        snprintf(text, size, "no answer to \"%.*s\"", length, question);
+        return BENCH_BROKEN;
+    }
+    int status = end(process, false);
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "killed by signal %d at \"%.*s\"", WTERMSIG(status), length, question);
+    else
+        snprintf(text, size, "ended with status %d at \"%.*s\"", WEXITSTATUS(status), length, question);
+    return BENCH_BROKEN;
 }
 
 enum bench_answer bench_process_ask(struct bench_process *process, const char *question, char *text, size_t size,
@@ -104,15 +154,15 @@ enum bench_answer bench_process_ask(struct bench_process *process, const char *q
 {
     size_t length = strlen(question);
     if (process->pid <= 0) {
-        snprintf(text, size, "not there");
+        snprintf(text, size, "gone before \"%.*s\"", (int)strcspn(question, "\n"), question);
         return BENCH_BROKEN;
     }
     kill(process->pid, SIGCONT);
-    if (write(process->to, question, length) != (ssize_t)length || read_line(process->from, text, size, seconds) != 0) {
-        bench_process_end(process);
-        snprintf(text, size, "died or hung at: %.*s", (int)strcspn(question, "\n"), question);
-        return BENCH_BROKEN;
-    }
+    enum line line = write(process->to, question, length) == (ssize_t)length
+                         ? read_line(process->from, text, size, seconds)
+                         : LINE_NEVER;
+    if (line != LINE)
+        return give_up(process, line, question, text, size);
     kill(process->pid, SIGSTOP);
     if (strncmp(text, "ok", 2) == 0) {
         memmove(text, text + 2, strlen(text + 2) + 1);

@@ -8,14 +8,14 @@
 #include <sys/types.h>
 
 struct bench_process {
-    pid_t pid; /* 0: not started; -1: not there, or broken */
+    pid_t pid; /* 0: not started, or ended; -1: cannot be started */
     int to, from;
 };
 
 enum bench_answer {
     BENCH_OK,     /* text holds what followed "ok" */
     BENCH_NONE,   /* it does not do this */
-    BENCH_BROKEN, /* text says how; a process that died or hangs is given up */
+    BENCH_BROKEN, /* text says how; a process that died or hangs is ended, and may be started again */
 };
 
 /* Starts it, stopped. false when the program is not there or cannot be started. */
@@ -25,6 +25,10 @@ bool bench_process_start(struct bench_process *process, const char *directory, c
 /* Sends a line and waits for the answer, at most so many seconds. */
 enum bench_answer bench_process_ask(struct bench_process *process, const char *question, char *text, size_t size,
                                     double seconds);
+
+/* Seconds that its threads have been ready to run without a CPU to run on, since it started: how much others disturbed
+ * it. 0 where the kernel does not tell. */
+double bench_process_waited(const struct bench_process *process);
 
 void bench_process_end(struct bench_process *process);
 

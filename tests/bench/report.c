@@ -44,6 +44,8 @@ const char *bench_size(size_t n, char text[BENCH_TIME_SIZE])
 static const char *const columns[] = {"serial", "omp_gcc", "omp_clang", "tbb_static", "tbb_affinity", "yoke"};
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
+static const char *const state_names[] = {"absent", "measured", "missing", "WRONG", "FAILED"};
+
 static bool is_column(int entry)
 {
     for (int k = 0; k < COLUMNS; k++)
@@ -100,7 +102,7 @@ static void print_others(const struct bench_result *result, enum bench_part part
                : all         ? "    "
                              : "    also: ",
                bench_entries[k].name, bench_time(bench_median(result, k, part), text));
-        if (result->of[k].counted > 0 && result->of[k].counted < 1)
+        if (result->plan->gap != BENCH_THROUGHPUT && result->of[k].counted < 1)
             printf(" (%.1f%% of its calls)", 100 * result->of[k].counted);
     }
     if (printed > 0)
@@ -115,10 +117,9 @@ static void print_part(const struct bench_result *result, enum bench_part part)
     print_name(result, part);
     for (int k = 0; k < COLUMNS; k++) {
         int entry = bench_entry_find(columns[k]);
-        const char *shown = result->of[entry].state == BENCH_WRONG ? "WRONG"
-                            : result->of[entry].state == BENCH_FAILED
-                                ? "failed"
-                                : bench_time(bench_median(result, entry, part), text);
+        enum bench_state state = result->of[entry].state;
+        const char *shown =
+            state >= BENCH_WRONG ? state_names[state] : bench_time(bench_median(result, entry, part), text);
         printf(" %12s", shown);
     }
     struct bench_ratio ratio = bench_paired(result, mine, peer, part);
@@ -184,17 +185,16 @@ static void csv_number(FILE *file, double value)
 
 void bench_csv_result(FILE *file, const struct bench_result *result)
 {
-    static const char *const states[] = {"absent", "measured", "wrong", "failed"};
     int mine = bench_entry_find("yoke");
     bool single = result->plan->gap != BENCH_THROUGHPUT;
     for (int k = 0; k < BENCH_ENTRIES; k++) {
-        if ((bench_entries[k].groups & result->plan->groups) == 0 || result->of[k].state == BENCH_ABSENT)
+        if (result->of[k].state == BENCH_ABSENT)
             continue;
         struct bench_ratio ratio = bench_paired(result, mine, k, BENCH_P50);
         fprintf(file, "%s,%zu,", result->workload->name, result->n);
         if (single)
             fprintf(file, "%ld", result->plan->gap);
-        fprintf(file, ",%s,%s,%d", bench_entries[k].name, states[result->of[k].state], result->rounds);
+        fprintf(file, ",%s,%s,%d", bench_entries[k].name, state_names[result->of[k].state], result->rounds);
         csv_number(file, bench_median(result, k, BENCH_P50));
         csv_number(file, single ? bench_median(result, k, BENCH_P99) : NAN);
         csv_number(file, single ? result->of[k].counted : NAN);

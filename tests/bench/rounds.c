@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "clock.h"
 #include "job.h"
 #include "numbers.h"
 #include "process.h"
@@ -19,7 +20,9 @@
 #define HOT_CALLS 20000
 #define IDLE_SECONDS 0.25 /* per contestant and round, spent in gaps */
 #define IDLE_CALLS 40     /* but at least so many calls */
-#define PATIENCE 120.0
+#define ATTEMPTS 3
+#define DISTURBED 0.02 /* of a turn spent waiting for a CPU */
+#define PATIENCE 60.0
 #define PREPARE_PATIENCE 300.0
 #define MEMORY_PART 0.6
 
@@ -38,7 +41,7 @@ static void failed(struct bench_result *result, int entry, const char *text)
 
 static bool takes_part(const struct bench_result *result, int entry)
 {
-    return (bench_entries[entry].groups & result->plan->groups) != 0 && result->of[entry].state != BENCH_FAILED;
+    return (bench_entries[entry].groups & result->plan->groups) != 0 && result->of[entry].state < BENCH_MISSING;
 }
 
 /* A process is asked to prepare once, whatever the number of its modes. */
@@ -92,7 +95,7 @@ static void prepare(const struct bench_settings *settings, struct bench_result *
             !bench_process_start(process, settings->directory, bench_entries[k].program, bench_entries[k].environment))
             fprintf(stderr, "bench: no %s here: goes on without %s\n", bench_entries[k].program, bench_entries[k].name);
         if (process->pid < 0)
-            result->of[k].state = BENCH_FAILED;
+            result->of[k].state = BENCH_MISSING;
         else if (is_first_of_process(result, k) &&
                  bench_process_ask(process, question, text, sizeof text, PREPARE_PATIENCE) != BENCH_OK)
             failed(result, k, text);
@@ -173,10 +176,28 @@ static size_t gap_calls(const struct bench_settings *settings, long gap)
     return settings->quick ? calls / 2 : calls;
 }
 
+struct turn {
+    double seconds, p99, counted, idle;
+};
+
+/* True with the contestant's numbers; else it is out of this case. */
+static bool one_turn(struct bench_result *result, int entry, const char *question, int fields, struct turn *turn)
+{
+    char text[256];
+    enum bench_answer answer = bench_process_ask(process_of(entry), question, text, sizeof text, PATIENCE);
+    if (answer == BENCH_NONE)
+        result->of[entry].state = BENCH_ABSENT;
+    else if (answer == BENCH_BROKEN ||
+             sscanf(text, "%lf %lf %lf %lf", &turn->seconds, &turn->p99, &turn->counted, &turn->idle) != fields)
+        failed(result, entry, text);
+    return result->of[entry].state == BENCH_MEASURED;
+}
+
+/* A turn in which threads waited for a CPU that other programs had is tried again, and the fastest counts: the same
+ * for all contestants. */
 static void one_round(const struct bench_settings *settings, struct bench_result *result, int entry, int round)
 {
-    char question[96], text[256];
-    struct bench_measurement *measurement = &result->of[entry];
+    char question[96];
     const char *mode = bench_entries[entry].mode;
     bool single = result->plan->gap != BENCH_THROUGHPUT;
     if (single)
@@ -184,15 +205,23 @@ static void one_round(const struct bench_settings *settings, struct bench_result
                  gap_calls(settings, result->plan->gap));
     else
         snprintf(question, sizeof question, "run %s %d\n", mode, settings->quick ? QUICK_MILLISECONDS : MILLISECONDS);
-    enum bench_answer answer = bench_process_ask(process_of(entry), question, text, sizeof text, PATIENCE);
-    int fields = answer != BENCH_OK
-                     ? 0
-                     : sscanf(text, "%lf %lf %lf %lf", &measurement->seconds[round], &measurement->p99[round],
-                              &measurement->counted, &measurement->idle[round]);
-    if (answer == BENCH_NONE)
-        measurement->state = BENCH_ABSENT;
-    else if (fields != (single ? 4 : 1))
-        failed(result, entry, text);
+    struct bench_measurement *measurement = &result->of[entry];
+    double fastest = INFINITY, disturbed = 1.0, took = 0.0;
+    for (int attempt = 0; attempt < ATTEMPTS && disturbed > DISTURBED && took < SLOW_SECONDS; attempt++) {
+        struct turn turn = {0};
+        double start = bench_seconds(CLOCK_MONOTONIC), waited = bench_process_waited(process_of(entry));
+        if (!one_turn(result, entry, question, single ? 4 : 1, &turn))
+            return;
+        took = bench_seconds(CLOCK_MONOTONIC) - start;
+        disturbed = (bench_process_waited(process_of(entry)) - waited) / took;
+        if (attempt > 0 && !(turn.seconds < fastest))
+            continue;
+        fastest = fmin(turn.seconds, INFINITY);
+        measurement->seconds[round] = turn.seconds;
+        measurement->p99[round] = turn.p99;
+        measurement->counted = turn.counted;
+        measurement->idle[round] = turn.idle;
+    }
 }
 
 static int rounds_of(const struct bench_settings *settings, const struct bench_result *result)
@@ -251,13 +280,23 @@ static bool measured(const struct bench_result *result, int entry)
     return entry >= 0 && result->of[entry].state == BENCH_MEASURED;
 }
 
+/* In a round in which no call counted there is nothing to compare. */
+static size_t without_nan(double *values, int count)
+{
+    size_t kept = 0;
+    for (int k = 0; k < count; k++)
+        if (!isnan(values[k]))
+            values[kept++] = values[k];
+    return kept;
+}
+
 double bench_median(const struct bench_result *result, int entry, enum bench_part part)
 {
     double values[BENCH_MAX_ROUNDS];
     if (!measured(result, entry))
         return NAN;
     memcpy(values, series(result, entry, part), sizeof values);
-    return bench_quantile(values, (size_t)result->rounds, 0.5);
+    return bench_quantile(values, without_nan(values, result->rounds), 0.5);
 }
 
 struct bench_ratio bench_paired(const struct bench_result *result, int mine, int other, enum bench_part part)
@@ -268,7 +307,7 @@ struct bench_ratio bench_paired(const struct bench_result *result, int mine, int
     const double *own = series(result, mine, part), *theirs = series(result, other, part);
     for (int k = 0; k < result->rounds; k++)
         values[k] = theirs[k] / own[k];
-    size_t count = (size_t)result->rounds;
+    size_t count = without_nan(values, result->rounds);
     double low = bench_quantile(values, count, 0.25), high = bench_quantile(values, count, 0.75);
     return (struct bench_ratio){low, bench_quantile(values, count, 0.5), high};
 }

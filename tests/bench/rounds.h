@@ -17,7 +17,7 @@ struct bench_settings {
     const char *filter; /* name of a workload, or its beginning; NULL: all */
 };
 
-enum bench_state { BENCH_ABSENT, BENCH_MEASURED, BENCH_WRONG, BENCH_FAILED };
+enum bench_state { BENCH_ABSENT, BENCH_MEASURED, BENCH_MISSING, BENCH_WRONG, BENCH_FAILED };
 
 struct bench_measurement {
     enum bench_state state;

@@ -162,7 +162,7 @@ void bench_report_wanted(const struct bench_result *results, size_t count)
         struct worst worst = judge(wish, results, count);
         printf("%-38s %-15s %8.2f ", wish->text, strcmp(wish->against, "peer") == 0 ? "best peer" : wish->against,
                wish->value);
-        if (isnan(worst.value))
+        if (isnan(worst.value) || worst.where == NULL)
             printf("%9s  %-12s\n", "-", verdict(wish, worst.value));
         else
             printf("%9.2f  %-12s %s %s%s%s\n", worst.value, verdict(wish, worst.value), worst.where->workload->name,

@@ -60,21 +60,23 @@ static int set_runs(int set)
 #endif
 
 /* name, arguments, the samples' interval: X for those with a long double namesake, Y for the cheap rest. */
-#define MEASURED(X)                                                                                                  \
-    X(exp, 1, -80, 80)                                                                                               \
-    X(exp2, 1, -120, 120) X(expm1, 1, -30, 80) X(log, 1, 0, 5) X(log2, 1, 0, 5) X(log10, 1, 0, 5) X(log1p, 1, -1, 5) \
-        X(sin, 1, -1000, 1000) X(cos, 1, -1000, 1000) X(tan, 1, -1000, 1000) X(asin, 1, -1, 1) X(acos, 1, -1, 1)     \
-            X(atan, 1, -5, 5) X(atan2, 2, -5, 5) X(sinh, 1, -80, 80) X(cosh, 1, -80, 80) X(tanh, 1, -5, 5)           \
-                X(pow, 2, 0, 20) X(cbrt, 1, -50, 50) X(hypot, 2, -50, 50) X(erf, 1, -5, 5) X(sqrt, 1, 0, 50)
-#define CHEAP(X)                                                                                                      \
-    X(fabs, 1, -9, 9)                                                                                                 \
-    X(copysign, 2, -9, 9) X(fmin, 2, -9, 9) X(fmax, 2, -9, 9) X(floor, 1, -9, 9) X(ceil, 1, -9, 9) X(trunc, 1, -9, 9) \
-        X(round, 1, -9, 9) X(rint, 1, -9, 9)
+/* clang-format off */
+#define MEASURED(X)                                                                                     \
+    X(exp, 1, -80, 80) X(exp2, 1, -120, 120) X(expm1, 1, -30, 80) X(log, 1, 0, 5) X(log2, 1, 0, 5)      \
+    X(log10, 1, 0, 5) X(log1p, 1, -1, 5) X(sin, 1, -1000, 1000) X(cos, 1, -1000, 1000)                  \
+    X(tan, 1, -1000, 1000) X(asin, 1, -1, 1) X(acos, 1, -1, 1) X(atan, 1, -5, 5) X(atan2, 2, -5, 5)     \
+    X(sinh, 1, -80, 80) X(cosh, 1, -80, 80) X(tanh, 1, -5, 5) X(pow, 2, 0, 20) X(cbrt, 1, -50, 50)      \
+    X(hypot, 2, -50, 50) X(erf, 1, -5, 5) X(sqrt, 1, 0, 50)
+#define CHEAP(X)                                                                                        \
+    X(fabs, 1, -9, 9) X(copysign, 2, -9, 9) X(fmin, 2, -9, 9) X(fmax, 2, -9, 9) X(floor, 1, -9, 9)      \
+    X(ceil, 1, -9, 9) X(trunc, 1, -9, 9) X(round, 1, -9, 9) X(rint, 1, -9, 9)
+/* clang-format on */
 #define OTHERS(X) X(rsqrt, 1, 0, 50) X(fma, 3, -9, 9)
 
 #define BOTH_LOOPS(name, n, low, high) LOOPS(name, double, n) LOOPS(name##f, float, n)
 MEASURED(BOTH_LOOPS)
-CHEAP(BOTH_LOOPS) OTHERS(BOTH_LOOPS)
+CHEAP(BOTH_LOOPS)
+OTHERS(BOTH_LOOPS)
 
 #define WIDE_1(name) name##l((long double)x)
 #define WIDE_2(name) name##l((long double)x, (long double)y)
@@ -84,9 +86,10 @@ CHEAP(BOTH_LOOPS) OTHERS(BOTH_LOOPS)
         (void)y;                                       \
         return WIDE_##n(name);                         \
     }
-    MEASURED(REFERENCE) CHEAP(REFERENCE)
+MEASURED(REFERENCE)
+CHEAP(REFERENCE)
 
-        typedef void loop_function(const void *a, const void *b, void *out, int count);
+typedef void loop_function(const void *a, const void *b, void *out, int count);
 typedef struct function {
     const char *name;
     int is_float;

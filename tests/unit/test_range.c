@@ -37,16 +37,40 @@ static void steal_takes_the_back_half_and_the_last_unit(void **state)
 static void range_at_the_largest_numbers_does_not_wrap(void **state)
 {
     (void)state;
-    _Atomic uint64_t range = yoke__range_pack(0, UINT32_MAX);
+    _Atomic uint64_t range = yoke__range_pack(0, YOKE__RANGE_UNITS);
     yoke__claim claim;
     assert_true(yoke__range_steal(&range, &claim));
-    assert_int_equal(claim.begin, UINT32_MAX / 2);
-    assert_int_equal(claim.end, UINT32_MAX);
+    assert_int_equal(claim.begin, YOKE__RANGE_UNITS / 2);
+    assert_int_equal(claim.end, YOKE__RANGE_UNITS);
     assert_true(yoke__range_take(&range, UINT32_MAX, &claim));
     assert_int_equal(claim.begin, 0);
-    assert_int_equal(claim.end, UINT32_MAX / 2);
-    atomic_store(&range, yoke__range_pack(UINT32_MAX, 5)); /* begin past end is empty */
+    assert_int_equal(claim.end, YOKE__RANGE_UNITS / 2);
+}
+
+static void closed_range_gives_nothing_and_takes_nothing(void **state)
+{
+    (void)state;
+    const uint64_t closed = yoke__range_pack(3, 9) | YOKE__RANGE_CLOSED;
+    _Atomic uint64_t range = closed;
+    yoke__claim claim;
+    assert_false(yoke__range_has_units(closed));
     assert_false(yoke__range_take(&range, 1, &claim));
+    assert_false(yoke__range_steal(&range, &claim));
+    assert_false(yoke__range_put(&range, 20, 30));
+    assert_true(atomic_load(&range) == closed);
+}
+
+static void put_fills_an_empty_range_only(void **state)
+{
+    (void)state;
+    _Atomic uint64_t range = yoke__range_pack(3, 4);
+    yoke__claim claim;
+    assert_false(yoke__range_put(&range, 20, 30));
+    assert_true(yoke__range_take(&range, 1, &claim));
+    assert_true(yoke__range_put(&range, 20, 30));
+    assert_true(yoke__range_take(&range, 100, &claim));
+    assert_int_equal(claim.begin, 20);
+    assert_int_equal(claim.end, 30);
 }
 
 enum { UNITS = 20000, THIEVES = 3 };
@@ -106,6 +130,8 @@ int main(void)
         cmocka_unit_test(take_hands_out_grains_from_the_front),
         cmocka_unit_test(steal_takes_the_back_half_and_the_last_unit),
         cmocka_unit_test(range_at_the_largest_numbers_does_not_wrap),
+        cmocka_unit_test(closed_range_gives_nothing_and_takes_nothing),
+        cmocka_unit_test(put_fills_an_empty_range_only),
         cmocka_unit_test(range_owner_and_thieves_claim_every_unit_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
