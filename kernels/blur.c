@@ -23,6 +23,7 @@ YOKE_FUNCTION(uint8_t, to_sample, (float x), {
     return (uint8_t)(int)((low > 0.0f ? low : 0.0f) + 0.5f);
 })
 
+/* clang-format off */
 /* Blocks that reach over a rim go sample by sample; all others add whole rows of lanes. */
 YOKE_LANE_KERNEL_2D(yoke_blur_rows,
                     (out(uint8_t, y), in(uint8_t, x), whole(float, weights, radius + 1), value(int, radius),
@@ -83,3 +84,4 @@ YOKE_LANE_KERNEL_2D(yoke_blur_columns,
         y[j * width + i] = to_sample(sum[l]);
     }
 })
+/* clang-format on */

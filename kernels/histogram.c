@@ -8,6 +8,5 @@ YOKE_FUNCTION(yoke_histogram_counts, merged, (yoke_histogram_counts a, const yok
     return a;
 })
 
-YOKE_ACCUMULATE(yoke_histogram, (yoke_histogram_counts, {{{0}}}, merged(a, b)), (in(uint8_t, x)), {
-    acc->part[x[i]][i % YOKE_HISTOGRAM_PARTS]++;
-})
+YOKE_ACCUMULATE(yoke_histogram, (yoke_histogram_counts, {{{0}}}, merged(a, b)), (in(uint8_t, x)),
+                { acc->part[x[i]][i % YOKE_HISTOGRAM_PARTS]++; })

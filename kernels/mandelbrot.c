@@ -4,6 +4,7 @@
 /* Lanes that left run on, to infinity or NaN, where the comparison is false; they count only while inside, and |z| never
  * comes back below 2. The look at whether any lane is still inside costs as much as a round, so it is taken every
  * eighth; rounds beyond the limit are cut off in the end. */
+/* clang-format off */
 YOKE_EXACT_LANE_KERNEL_2D(yoke_mandelbrot,
                           (out(int, count), value(float, x0), value(float, y0), value(float, dx), value(float, dy),
                            value(int, limit)),
@@ -35,3 +36,4 @@ YOKE_EXACT_LANE_KERNEL_2D(yoke_mandelbrot,
         count[j * width + i] = rounds[l] < limit ? rounds[l] : limit < 0 ? 0 : limit;
     }
 })
+/* clang-format on */

@@ -7,6 +7,7 @@
 #ifndef YOKE_COMPILER_H
 #define YOKE_COMPILER_H
 
+/* no-thread-jumps: gcc would turn the clamps of the math functions into branches, which vectorise as masked paths. */
 #if defined(__clang__)
 #define YOKE__OPTIMIZE
 #define YOKE__OPTIMIZE_EXACT
@@ -16,9 +17,9 @@
 #else
 #if defined(__OPTIMIZE__)
 #define YOKE__OPTIMIZE \
-    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "fp-contract=fast")))
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=fast")))
 #define YOKE__OPTIMIZE_EXACT \
-    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "fp-contract=off")))
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=off")))
 #else
 #define YOKE__OPTIMIZE
 #define YOKE__OPTIMIZE_EXACT __attribute__((optimize("fp-contract=off")))

@@ -150,6 +150,8 @@ YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *optio
  *     YOKE_LANES(float, x);            a float per lane, used as x[l]
  *     YOKE_EACH { x[l] = in[i]; }      once per lane l; i is its item
  *     YOKE_ANY(alive, x[l] < 2.0f);    sets the int `alive`: whether the condition holds in any lane
+ *     YOKE_RSQRT_ESTIMATE(r, x);       float r[l] = 1 / sqrt(x[l]) with a relative error below 2^-13, by the hardware's
+ *                                      estimate where it has one; refine it in what you compute from it
  *  for loops that end at different times per item: let finished lanes run on, and count only while inside. */
 #define YOKE_LANE_KERNEL(name, params, ...) YOKE__EMIT(LANES, LANES, 0, name, params, __VA_ARGS__)
 #define YOKE_LANE_KERNEL_2D(name, params, ...) YOKE__EMIT(LANES_2D, LANES_2D, 0, name, params, __VA_ARGS__)
@@ -162,6 +164,7 @@ YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *optio
 
 #define YOKE_LANES(T, x) T x[yoke_lanes_max]
 #define YOKE_EACH for (size_t l = 0, i = yoke_first; l < yoke_lanes; l++, i++)
+#define YOKE_RSQRT_ESTIMATE(r, x) yoke_lanes_rsqrt_estimate(r, x, yoke_lanes)
 #define YOKE_ANY(alive, ...) \
     alive = 0;               \
     for (size_t l = 0; l < yoke_lanes; l++) alive |= (__VA_ARGS__)

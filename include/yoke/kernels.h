@@ -48,9 +48,8 @@ YOKE_DECLARE_REDUCE(yoke_nrm2, double, (in(float, x)))
 YOKE_DECLARE(yoke_black_scholes, (in(float, spot), in(float, strike), in(float, years), value(float, rate),
                                   value(float, volatility), out(float, call), out(float, put)))
 /** The same with a rate and a volatility per option. */
-YOKE_DECLARE(yoke_black_scholes_each,
-             (in(float, spot), in(float, strike), in(float, years), in(float, rate), in(float, volatility),
-              out(float, call), out(float, put)))
+YOKE_DECLARE(yoke_black_scholes_each, (in(float, spot), in(float, strike), in(float, years), in(float, rate),
+                                       in(float, volatility), out(float, call), out(float, put)))
 
 /* --- pictures and grids, by parallel_map_2d --- */
 
@@ -66,8 +65,8 @@ YOKE_DECLARE_2D(yoke_heat, (out(float, y), halo(float, x, 1, 1), value(float, ra
 /** Symmetric separable filter of 8-bit samples: yoke_blur_rows from x to a picture between, yoke_blur_columns from that
  *  to y. The width is in samples: `channels` times the pixels, 3 for interleaved RGB. `weights` are those at distance 0 to
  *  radius, see yoke_gaussian(); beyond the rim the nearest pixel is repeated; results are rounded to 8 bits. */
-YOKE_DECLARE_2D(yoke_blur_rows, (out(uint8_t, y), in(uint8_t, x), whole(float, weights, radius + 1),
-                                 value(int, radius), value(int, channels)))
+YOKE_DECLARE_2D(yoke_blur_rows, (out(uint8_t, y), in(uint8_t, x), whole(float, weights, radius + 1), value(int, radius),
+                                 value(int, channels)))
 YOKE_DECLARE_2D(yoke_blur_columns, (out(uint8_t, y), halo(uint8_t, x, radius, radius),
                                     whole(float, weights, radius + 1), value(int, radius)))
 

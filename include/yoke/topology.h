@@ -35,7 +35,7 @@ typedef struct yoke_worker_place {
 YOKE_API int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology);
 
 /** Fills *place for worker k of [0, yoke_workers()). Worker 0 is the calling thread, which Yoke never pins: its place
- *  is the core that is kept free for it. @return 0, EINVAL. */
+ *  is the core that is kept free for it. @return 0, EINVAL; EBUSY from inside a body. */
 YOKE_API int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *place);
 
 #ifdef __cplusplus

@@ -47,12 +47,17 @@ int yoke__team_destroy(yoke__team *team);
 /* Waits for running jobs. EBUSY from inside a unit; on failure the old workers stay. */
 int yoke__team_resize(yoke__team *team, unsigned workers);
 unsigned yoke__team_workers(const yoke__team *team);
-/* Where worker k was put; false when there is no such worker. Worker 0 is the caller: its place is kept free for it. */
-bool yoke__team_place(yoke__team *team, unsigned k, yoke__place *place);
+/* Where worker k was put. Worker 0 is the caller: its place is kept free for it. EINVAL: no such worker; EBUSY from
+ * inside a unit. */
+int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place);
 /* Workers that sleep now. A hint. */
 unsigned yoke__team_asleep(const yoke__team *team);
 /* True while the calling thread runs a unit of any team. */
 bool yoke__team_inside(void);
+
+/* Runs run(context, begin, end) on the calling thread, as a unit of the team is run: for work too short for a job. */
+void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
+                         const void *context, size_t begin, size_t end);
 
 /* Runs the job on the calling thread and whichever workers come; returns when all units are done.
  * 0, ETIMEDOUT or ECANCELED. Any thread, any number at once, also from inside a unit. */

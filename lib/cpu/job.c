@@ -6,7 +6,8 @@
 
 enum { SPIN_SHORT_NS = 5000, CAUTIOUS_SLEEPS = 32, SPINS_PER_LOOK = 16, WAIT_SPIN_NS = 50000, PROGRESS_NS = 10000000 };
 
-static _Thread_local unsigned depth; /* units that this thread is inside of */
+/* Units that this thread is inside of. Initial-exec: a look at it must not cost a call. */
+static _Thread_local unsigned depth __attribute__((tls_model("initial-exec")));
 
 bool yoke__team_inside(void)
 {
@@ -68,8 +69,8 @@ static void add_done(slot *at, uint32_t units)
 
 static void report(slot *at, uint32_t done)
 {
-    if (at->job.progress == NULL || done == at->reported)
-        return;
+    if (at->job.progress == NULL || done == at->reported || atomic_load_explicit(&at->stop, memory_order_relaxed) != 0)
+        return; /* units skipped after a stop count as done, but were not */
     at->reported = done;
     at->job.progress(done, at->job.units, at->job.progress_argument);
 }
@@ -318,11 +319,32 @@ static void wait_done(crew *c, unsigned s)
     }
 }
 
-static int run_alone(const yoke__job *job)
+static yoke__float_environment enter_alone(yoke__team *team)
 {
-    yoke__float_environment saved = yoke__float_enter();
-    int status = YOKE_OK;
+    atomic_fetch_add_explicit(&team->alone, 1, memory_order_acquire);
     depth++;
+    return yoke__float_enter();
+}
+
+static void leave_alone(yoke__team *team, yoke__float_environment saved)
+{
+    yoke__float_leave(saved);
+    depth--;
+    atomic_fetch_sub_explicit(&team->alone, 1, memory_order_release);
+}
+
+void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
+                         const void *context, size_t begin, size_t end)
+{
+    yoke__float_environment saved = enter_alone(team);
+    run(context, begin, end);
+    leave_alone(team, saved);
+}
+
+static int run_alone(yoke__team *team, const yoke__job *job)
+{
+    yoke__float_environment saved = enter_alone(team);
+    int status = YOKE_OK;
     for (uint32_t unit = 0; unit < job->units && status == YOKE_OK;) {
         if (job->cancel != NULL && *job->cancel != 0)
             status = YOKE_ECANCELED;
@@ -336,8 +358,7 @@ static int run_alone(const yoke__job *job)
         if (job->progress != NULL)
             job->progress(unit, job->units, job->progress_argument);
     }
-    depth--;
-    yoke__float_leave(saved);
+    leave_alone(team, saved);
     return status;
 }
 
@@ -345,7 +366,7 @@ int yoke__team_run(yoke__team *team, const yoke__job *job)
 {
     unsigned s;
     if (job->workers <= 1 || job->units <= 1 || !yoke__team_after_fork(team) || !take_slot(team, &s))
-        return run_alone(job);
+        return run_alone(team, job);
     int cancel_state; /* a cancelled caller must not unwind past workers that use its job */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);
     crew *c = atomic_load_explicit(&team->crew, memory_order_acquire);

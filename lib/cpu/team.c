@@ -1,5 +1,5 @@
 /* The threads of a team: made, pinned, named, replaced, ended. */
-#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 
@@ -150,25 +150,33 @@ static void install(yoke__team *team, crew *c)
     atomic_store(&team->workers, start_threads(c));
 }
 
-/* Takes every slot, so that no job runs: callers that find none free run alone. */
+/* Takes every slot, so that no job runs: callers that find none free run alone. Only under the lock, for two threads
+ * with half of the slots each would wait for ever. False, having nothing, when `wait` is false and a map runs. */
 static bool take_all_slots(yoke__team *team, bool wait)
 {
     const uint32_t all = (1u << SLOTS) - 1;
     uint32_t mine = 0;
-    while (mine != all) {
+    if (!wait && pthread_mutex_trylock(&team->replace) != 0)
+        return false;
+    if (wait)
+        pthread_mutex_lock(&team->replace);
+    for (;;) {
         mine |= ~atomic_fetch_or(&team->busy, all) & all;
-        if (mine != all && !wait) {
-            atomic_fetch_and(&team->busy, ~mine);
-            return false;
-        }
-        yoke__relax();
+        if (mine == all && (wait || atomic_load(&team->alone) == 0))
+            return true;
+        if (!wait)
+            break;
+        (void)sched_yield();
     }
-    return true;
+    atomic_fetch_and(&team->busy, ~mine);
+    pthread_mutex_unlock(&team->replace);
+    return false;
 }
 
 static void free_all_slots(yoke__team *team)
 {
     atomic_store_explicit(&team->busy, 0, memory_order_release);
+    pthread_mutex_unlock(&team->replace);
 }
 
 /* --- door --- */
@@ -180,6 +188,7 @@ int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin
     if (team == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a team of workers");
     *team = (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns};
+    (void)pthread_mutex_init(&team->replace, NULL);
     atomic_store(&team->forks, yoke__fork_count());
     atomic_store(&team->revival, yoke__fork_count());
     crew *c;
@@ -204,6 +213,7 @@ int yoke__team_destroy(yoke__team *team)
     crew *c = atomic_load(&team->crew);
     stop_threads(c, atomic_load(&team->workers));
     free_crew(c);
+    (void)pthread_mutex_destroy(&team->replace);
     yoke__free(team);
     return YOKE_OK;
 }
@@ -242,7 +252,9 @@ bool yoke__team_after_fork(yoke__team *team)
         install(team, fresh);
     else
         atomic_store(&team->workers, 1);
-    free_all_slots(team);
+    (void)pthread_mutex_init(&team->replace, NULL); /* it may have been held, too */
+    atomic_store(&team->alone, 0);
+    atomic_store(&team->busy, 0);
     atomic_store_explicit(&team->forks, now, memory_order_release);
     return true;
 }
@@ -252,18 +264,18 @@ unsigned yoke__team_workers(const yoke__team *team)
     return atomic_load_explicit(&team->workers, memory_order_relaxed);
 }
 
-bool yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
+int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
 {
-    const bool inside = yoke__team_inside(); /* then our own job keeps the crew from being replaced */
-    if (!inside)
-        take_all_slots(team, true);
+    if (yoke__team_inside())
+        return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
+    take_all_slots(team, true);
     const crew *c = atomic_load(&team->crew);
     bool known = k < c->workers;
     if (known)
         *place = c->places[k];
-    if (!inside)
-        free_all_slots(team);
-    return known;
+    free_all_slots(team);
+    return known ? YOKE_OK
+                 : yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);
 }
 
 unsigned yoke__team_asleep(const yoke__team *team)

@@ -52,6 +52,8 @@ struct yoke__team {
     _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
+    _Atomic uint32_t alone;                          /* callers that run without a slot */
+    pthread_mutex_t replace; /* held by who takes all slots: two could not */
     _Atomic unsigned workers;                        /* crew->workers, for planning */
     _Atomic bool quit;
     crew *_Atomic crew;

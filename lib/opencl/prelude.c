@@ -11,8 +11,9 @@
 #define FLOAT_2(f) "float yoke_f_" #f "(float x, float y) { return " #f "(x, y); }\n"
 #define DOUBLE_1(f) "double yoke_d_" #f "(double x) { return " #f "(x); }\n"
 #define DOUBLE_2(f) "double yoke_d_" #f "(double x, double y) { return " #f "(x, y); }\n"
-#define FLOAT_NAME(f) "#define " #f "f yoke_f_" #f "\n"
-#define DOUBLE_NAME(f) "#define " #f " yoke_d_" #f "\n"
+/* PoCL has its built-ins as macros: a second definition would be a warning. */
+#define FLOAT_NAME(f) "#undef " #f "f\n#define " #f "f yoke_f_" #f "\n"
+#define DOUBLE_NAME(f) "#undef " #f "\n#define " #f " yoke_d_" #f "\n"
 
 const char yoke__prelude[] =
     "typedef char int8_t; typedef uchar uint8_t; typedef short int16_t; typedef ushort uint16_t;\n"
@@ -22,7 +23,7 @@ const char yoke__prelude[] =
     "#define __builtin_nanf(text) NAN\n"
     "#define __builtin_huge_valf() INFINITY\n"
     "int yoke_i_abs(int x) { return x < 0 ? -x : x; }\n"
-    "#define abs yoke_i_abs\n" FOR_ALL_1(FLOAT_1) FOR_ALL_2(FLOAT_2)
+    "#undef abs\n#define abs yoke_i_abs\n" FOR_ALL_1(FLOAT_1) FOR_ALL_2(FLOAT_2)
     "float yoke_f_fma(float x, float y, float z) { return fma(x, y, z); }\n"
     "#ifdef cl_khr_fp64\n"
     "#pragma OPENCL EXTENSION cl_khr_fp64 : enable\n"
@@ -31,7 +32,7 @@ const char yoke__prelude[] =
     FOR_ALL_1(DOUBLE_1) FOR_ALL_2(DOUBLE_2)
     "double yoke_d_fma(double x, double y, double z) { return fma(x, y, z); }\n"
     FOR_ALL_1(DOUBLE_NAME) FOR_ALL_2(DOUBLE_NAME)
-    "#define fma yoke_d_fma\n"
+    "#undef fma\n#define fma yoke_d_fma\n"
     "#endif\n"
     FOR_ALL_1(FLOAT_NAME) FOR_ALL_2(FLOAT_NAME)
-    "#define fmaf yoke_f_fma\n";
+    "#undef fmaf\n#define fmaf yoke_f_fma\n";

@@ -100,8 +100,8 @@ static void put_texts(writer *w, const yoke_kernel *kernel)
         if (text->is_type) {
             put(w, "#line %d \"%s\"\n%s %s %s;\n", text->line, text->file, text->head, text->body, text->name);
         } else { /* a built-in of OpenCL may have the helper's name */
-            put(w, "#define %s yoke_u_%s\n#line %d \"%s\"\n%s\n%s\n", text->name, text->name, text->line, text->file,
-                text->head, text->body);
+            put(w, "#undef %s\n#define %s yoke_u_%s\n#line %d \"%s\"\n%s\n%s\n", text->name, text->name, text->name,
+                text->line, text->file, text->head, text->body);
         }
     }
 }
@@ -154,7 +154,8 @@ static void put_item(writer *w, const yoke_kernel *kernel)
 {
     bool lanes = kernel->shape == YOKE_SHAPE_LANES || kernel->shape == YOKE_SHAPE_LANES_2D;
     if (lanes) /* a block is one item here */
-        put(w, "#define yoke_lanes_max 1\n#define yoke_lanes 1\n");
+        put(w, "#define yoke_lanes_max 1\n#define yoke_lanes 1\n"
+               "#define yoke_lanes_rsqrt_estimate(r, x, lanes) (r)[0] = rsqrt((x)[0])\n");
     if (kernel->shape == YOKE_SHAPE_REDUCE || kernel->shape == YOKE_SHAPE_ACCUMULATE)
         put(w, "%s yoke_combine(const %s a, const %s b) { return %s; }\n", kernel->result_type, kernel->result_type,
             kernel->result_type, kernel->combine_text);

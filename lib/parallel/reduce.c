@@ -75,6 +75,9 @@ int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const
     if (result == NULL)
         return yoke__fail(YOKE_EINVAL, "kernel %s: the result is NULL; give where to put one %s", kernel->name,
                           kernel->result_type);
+    if ((uintptr_t)result % kernel->result_alignment != 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: the result is not aligned for %s; it needs a multiple of %zu bytes",
+                          kernel->name, kernel->result_type, kernel->result_alignment);
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();

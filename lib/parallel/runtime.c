@@ -202,8 +202,9 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
     if (runtime == NULL)
         return yoke__last_failure();
     yoke__place found;
-    if (!yoke__team_place(runtime->team, k, &found))
-        return yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);
+    int status = yoke__team_place(runtime->team, k, &found);
+    if (status != YOKE_OK)
+        return status;
     size_t count;
     const yoke__pu *pu = yoke__topology_pus(runtime->topology, &count) + found.pu;
     *place = (yoke_worker_place){found.pinned, found.whole_node, pu->package, pu->node, pu->cache, pu->core, pu->os_index};

@@ -89,16 +89,9 @@ static bool is_plain(const yoke_options *options)
                                (options->flags & YOKE_ALWAYS_DIVIDE) == 0);
 }
 
-static void run_here(const yoke__work *work, size_t begin, size_t end)
-{
-    yoke__float_environment saved = yoke__float_enter();
-    work->run(work->context, begin, end);
-    yoke__float_leave(saved);
-}
-
 /* A kernel that was never seen at this size is tried on a few items first: nothing else tells a nanosecond from a
  * second per item. Returns the number of items done. */
-static size_t probe(const yoke__work *work, double *item_ns)
+static size_t probe(yoke_runtime *runtime, const yoke__work *work, double *item_ns)
 {
     size_t items = work->items / 64;
     items = items > 1024 ? 1024 : items;
@@ -108,7 +101,7 @@ static size_t probe(const yoke__work *work, double *item_ns)
     if (items >= work->items)
         items = work->items;
     int64_t start = yoke__now_ns();
-    run_here(work, 0, items);
+    yoke__team_run_here(runtime->team, work->run, work->context, 0, items);
     *item_ns = (double)(yoke__now_ns() - start) / (double)items;
     return items;
 }
@@ -121,13 +114,13 @@ int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const voi
     const bool plain = is_plain(options);
     const bool timed = yoke__cost_wants_time(cost, total_ns);
     if (plain && item_ns > 0 && total_ns < YOKE__DIVIDE_NS && !timed) {
-        run_here(work, 0, work->items);
+        yoke__team_run_here(runtime->team, work->run, work->context, 0, work->items);
         return YOKE_OK;
     }
     size_t first = 0;
     unsigned workers = 1;
     if (plain && item_ns <= 0)
-        first = probe(work, &item_ns);
+        first = probe(runtime, work, &item_ns);
     int status = YOKE_OK;
     const int64_t start = timed ? yoke__now_ns() : 0;
     if (first < work->items)

@@ -14,7 +14,9 @@ static size_t choose_unit(const yoke__load *load)
 {
     double wanted = load->item_ns > 0 ? YOKE__UNIT_NS / load->item_ns : (double)(load->items / UNITS_WANTED);
     size_t unit = wanted < LARGEST_UNIT ? (size_t)wanted : LARGEST_UNIT;
-    if (unit >= VECTOR_ITEMS / 2)
+    if (load->always_divide && unit > load->items / load->workers) /* somebody wants to see all of them work */
+        unit = load->items / load->workers;
+    else if (unit >= VECTOR_ITEMS / 2)
         unit = (unit + VECTOR_ITEMS - 1) / VECTOR_ITEMS * VECTOR_ITEMS;
     if (unit < 1)
         unit = 1;
@@ -67,7 +69,7 @@ size_t yoke__plan_reduction_block(size_t items, size_t result_bytes, size_t step
     if (most < 1)
         most = 1;
     size_t block = REDUCTION_BLOCK;
-    while (items / block >= most)
+    while (items / block >= most && block <= SIZE_MAX / 4)
         block *= 2;
     return block < step ? step : block;
 }

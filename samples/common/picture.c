@@ -102,8 +102,8 @@ static int write_png(transfer *t)
     if (setjmp(png_jmpbuf(t->png)))
         return -1;
     png_init_io(t->png, t->file);
-    png_set_IHDR(t->png, t->info, (png_uint_32)t->picture.width, (png_uint_32)t->picture.height, 8,
-                 PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
+    png_set_IHDR(t->png, t->info, (png_uint_32)t->picture.width, (png_uint_32)t->picture.height, 8, PNG_COLOR_TYPE_RGB,
+                 PNG_INTERLACE_NONE, PNG_COMPRESSION_TYPE_DEFAULT, PNG_FILTER_TYPE_DEFAULT);
     png_set_compression_level(t->png, 2); /* a quarter of the time, a little more space */
     png_write_info(t->png, t->info);
     png_write_image(t->png, t->rows);

@@ -53,13 +53,13 @@ static void part(const bench_job *job, unsigned member, unsigned members, size_t
     *end = vectors * (member + 1) / members * LANES;
 }
 
-static void rest(const bench_job *job, unsigned member, size_t from)
+static void rest(const bench_job *job, unsigned member)
 {
     const float *x = job->in[0], *z = job->in[1];
     float *y = job->out[0];
     if (member == 0 && y != NULL)
-        for (size_t i = job->n / LANES * LANES + from; i < job->n; i++)
-            y[i] = z != NULL ? x[i] + BENCH_SCALAR * z[i] : x != NULL ? x[i] : 0.0f;
+        for (size_t i = job->n / LANES * LANES; i < job->n; i++)
+            y[i] = z != NULL ? x[i] + BENCH_SCALAR * z[i] : x != NULL ? x[i] : BENCH_SCALAR;
 }
 
 static void copy_part(unsigned member, unsigned members, void *argument)
@@ -77,7 +77,7 @@ static void copy_part(unsigned member, unsigned members, void *argument)
         for (size_t i = begin; i < end; i += LANES)
             store(y + i, load(x + i));
     }
-    rest(job, member, 0);
+    rest(job, member);
 }
 
 static void triad_part(unsigned member, unsigned members, void *argument)
@@ -96,25 +96,25 @@ static void triad_part(unsigned member, unsigned members, void *argument)
         for (size_t i = begin; i < end; i += LANES)
             store(y + i, fmadd(scalar, load(c + i), load(b + i)));
     }
-    rest(job, member, 0);
+    rest(job, member);
 }
 
 static void write_part(unsigned member, unsigned members, void *argument)
 {
     bench_job *job = argument;
     float *y = job->out[0];
-    const vector zero = set1(0.0f);
+    const vector value = set1(BENCH_SCALAR); /* not 0: some memory systems are faster with zeros */
     size_t begin, end;
     part(job, member, members, &begin, &end);
     if (has(job, "nt")) {
         for (size_t i = begin; i < end; i += LANES)
-            stream(y + i, zero);
+            stream(y + i, value);
         _mm_sfence();
     } else {
         for (size_t i = begin; i < end; i += LANES)
-            store(y + i, zero);
+            store(y + i, value);
     }
-    rest(job, member, 0);
+    rest(job, member);
 }
 
 static float lanes_sum(vector total)

@@ -35,6 +35,8 @@ static yoke_runtime *runtime_of(unsigned workers)
 static void in_child(bool (*good)(yoke_runtime *), yoke_runtime *runtime)
 {
     fflush(stdout);
+    if (SANITIZED)
+        sleep_ns(50000000); /* a starting worker may hold a sanitizer's lock, which the child would wait for */
     pid_t child = fork();
     assert_true(child >= 0);
     if (child == 0) {

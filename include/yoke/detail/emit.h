@@ -4,9 +4,8 @@
 #ifndef YOKE_DETAIL_EMIT_H
 #define YOKE_DETAIL_EMIT_H
 
+#include "yoke/detail/lanes.h"
 #include "yoke/detail/parameter.h"
-
-enum { yoke_lanes_max = 64 };
 
 #define YOKE__OPT_0 YOKE__OPTIMIZE
 #define YOKE__OPT_1 YOKE__OPTIMIZE_EXACT
@@ -118,27 +117,36 @@ enum { yoke_lanes_max = 64 };
                                    const size_t yoke__w,                                                       \
                                    const size_t yoke__h YOKE__EACH(YOKE__TYPED, name, params))                 \
     {                                                                                                          \
-        YOKE__CONTRACT_##exact YOKE__BIND_MATH                                                                 \
+        YOKE__CONTRACT_##exact YOKE__BIND_MATH YOKE__BIND_LANES(isa)                                                                 \
         {                                                                                                      \
-            YOKE__LANE_NAMES                                                                                   \
             YOKE__EACH(YOKE__LOCAL, name, params)                                                              \
             __VA_ARGS__                                                                                        \
         }                                                                                                      \
     }
-#define YOKE__LANE_CALL(isa, name, params, first, lanes, j) \
-    yoke__##name##_item_##isa(first, lanes, j, yoke__w, yoke__h YOKE__EACH(YOKE__PASS, name, params))
+#define YOKE__LANE_CALL(function, name, params, first, lanes, j) \
+    function(first, lanes, j, yoke__w, yoke__h YOKE__EACH(YOKE__PASS, name, params))
+/* The short block at the end stands in a function of its own, out of the way of the whole ones. */
+#define YOKE__LANE_TAIL(isa, target, exact, name, params)                                                      \
+    static target YOKE__OPT_##exact YOKE__TILED YOKE__UNUSED __attribute__((noinline))                         \
+    void yoke__##name##_tail_##isa(const size_t yoke__i, const size_t yoke__lanes, const size_t yoke__j,       \
+                                   const size_t yoke__w,                                                       \
+                                   const size_t yoke__h YOKE__EACH(YOKE__TYPED, name, params))                 \
+    {                                                                                                          \
+        YOKE__LANE_CALL(yoke__##name##_item_##isa, name, params, yoke__i, yoke__lanes, yoke__j);               \
+    }
 #define YOKE__LANE_LOOP(isa, name, params, begin, end, j)                                                      \
     {                                                                                                          \
         size_t yoke__i = begin;                                                                                \
         for (; yoke__i + yoke_lanes_max <= (end); yoke__i += yoke_lanes_max)                                   \
-            YOKE__LANE_CALL(isa, name, params, yoke__i, yoke_lanes_max, j);                                    \
+            YOKE__LANE_CALL(yoke__##name##_item_##isa, name, params, yoke__i, yoke_lanes_max, j);              \
         if (yoke__i < (end))                                                                                   \
-            YOKE__LANE_CALL(isa, name, params, yoke__i, (end)-yoke__i, j);                                     \
+            YOKE__LANE_CALL(yoke__##name##_tail_##isa, name, params, yoke__i, (end)-yoke__i, j);               \
     }
 #define YOKE__LANES(isa, target, exact, name, params, ...)                                                     \
     YOKE__LANE_BLOCK(isa, target, exact, name, params,                                                         \
                      const size_t n YOKE__UNUSED = yoke__w;                                                    \
                      __VA_ARGS__)                                                                              \
+    YOKE__LANE_TAIL(isa, target, exact, name, params)                                                          \
     YOKE__RANGE(exact, target)                                                                                 \
     void yoke__##name##_##isa(const yoke_call *yoke__c, size_t yoke__begin, size_t yoke__end)                  \
     {                                                                                                          \
@@ -150,6 +158,7 @@ enum { yoke_lanes_max = 64 };
     YOKE__LANE_BLOCK(isa, target, exact, name, params, const size_t j YOKE__UNUSED = yoke__j;                  \
                      const size_t width YOKE__UNUSED = yoke__w, height YOKE__UNUSED = yoke__h;                 \
                      __VA_ARGS__)                                                                              \
+    YOKE__LANE_TAIL(isa, target, exact, name, params)                                                          \
     YOKE__RANGE(exact, target)                                                                                 \
     void yoke__##name##_##isa(const yoke_call *yoke__c, size_t yoke__begin, size_t yoke__end)                  \
     {                                                                                                          \
@@ -158,7 +167,6 @@ enum { yoke_lanes_max = 64 };
         for (size_t yoke__j = yoke__begin; yoke__j < yoke__end; yoke__j++)                                     \
             YOKE__LANE_LOOP(isa, name, params, 0, yoke__w, yoke__j)                                            \
     }
-#define YOKE__LANE_NAMES
 
 /* Everything but the range functions. */
 #define YOKE__TABLE(name, params)                                                                              \
