@@ -9,15 +9,18 @@
 
 /* no-thread-jumps: gcc would turn the clamps of the math functions into branches, which vectorise as masked paths. */
 #if defined(__clang__)
+/* Bodies may be unvectorisable. For the rest of the file: with debug information clang looks for this setting at the
+ * kernel's first line, before any pragma that its macro could bring. */
+#pragma clang diagnostic ignored "-Wpass-failed"
 #define YOKE__OPTIMIZE
 #define YOKE__OPTIMIZE_EXACT
 #define YOKE__INDEPENDENT _Pragma("clang loop vectorize(assume_safety)")
 #define YOKE__CONTRACT_OFF _Pragma("STDC FP_CONTRACT OFF")
-#define YOKE__ASSUME(x) __builtin_assume(x)
 #else
 #if defined(__OPTIMIZE__)
 #define YOKE__OPTIMIZE \
-    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=fast")))
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=fast", \
+                            "no-loop-interchange", "no-loop-unroll-and-jam")))
 #define YOKE__OPTIMIZE_EXACT \
     __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=off")))
 #else
@@ -26,11 +29,6 @@
 #endif
 #define YOKE__INDEPENDENT _Pragma("GCC ivdep")
 #define YOKE__CONTRACT_OFF
-#define YOKE__ASSUME(x)            \
-    do {                           \
-        if (!(x))                  \
-            __builtin_unreachable(); \
-    } while (0)
 #endif
 
 #if defined(__x86_64__)

@@ -8,23 +8,24 @@
 #if defined(__x86_64__)
 typedef struct yoke__float_environment {
     uint32_t mxcsr;
-    uint16_t x87;
 } yoke__float_environment;
 
 enum { YOKE__MXCSR_DEFAULT = 0x1f80, YOKE__MXCSR_CONTROL = 0xffc0, YOKE__X87_DEFAULT = 0x037f };
+
+/* Kernels have no long double, so the x87 unit is set once per worker and left alone in callers. */
+static inline void yoke__float_init_thread(void)
+{
+    const uint16_t x87 = YOKE__X87_DEFAULT;
+    __asm__ __volatile__("fldcw %0" : : "m"(x87));
+}
 
 static inline yoke__float_environment yoke__float_enter(void)
 {
     yoke__float_environment saved;
     __asm__ __volatile__("stmxcsr %0" : "=m"(saved.mxcsr));
-    __asm__ __volatile__("fnstcw %0" : "=m"(saved.x87));
     if ((saved.mxcsr & YOKE__MXCSR_CONTROL) != YOKE__MXCSR_DEFAULT) {
         const uint32_t mxcsr = YOKE__MXCSR_DEFAULT;
         __asm__ __volatile__("ldmxcsr %0" : : "m"(mxcsr));
-    }
-    if (saved.x87 != YOKE__X87_DEFAULT) {
-        const uint16_t x87 = YOKE__X87_DEFAULT;
-        __asm__ __volatile__("fldcw %0" : : "m"(x87));
     }
     return saved;
 }
@@ -33,13 +34,15 @@ static inline void yoke__float_leave(yoke__float_environment saved)
 {
     if ((saved.mxcsr & YOKE__MXCSR_CONTROL) != YOKE__MXCSR_DEFAULT)
         __asm__ __volatile__("ldmxcsr %0" : : "m"(saved.mxcsr));
-    if (saved.x87 != YOKE__X87_DEFAULT)
-        __asm__ __volatile__("fldcw %0" : : "m"(saved.x87));
 }
 #elif defined(__aarch64__)
 typedef struct yoke__float_environment {
     uint64_t fpcr;
 } yoke__float_environment;
+
+static inline void yoke__float_init_thread(void)
+{
+}
 
 static inline yoke__float_environment yoke__float_enter(void)
 {

@@ -4,7 +4,7 @@
 
 #include "lib/cpu/team.h"
 
-enum { SPIN_SHORT_NS = 5000, CAUTIOUS_SLEEPS = 32, SPINS_PER_LOOK = 16, WAIT_SPIN_NS = 50000, PROGRESS_NS = 10000000 };
+enum { SPIN_SHORT_NS = 5000, CAUTIOUS_SLEEPS = 32, SPINS_PER_LOOK = 16, WAIT_SPIN_NS = 50000, PROGRESS_NS = 10000000, HANDOVER_NS = 500 };
 
 /* Units that this thread is inside of. Initial-exec: a look at it must not cost a call. */
 static _Thread_local unsigned depth __attribute__((tls_model("initial-exec")));
@@ -43,10 +43,33 @@ static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
     return false;
 }
 
+/* A caller that is done before an awake neighbour can have begun gives it the time that a job needs to reach it;
+ * robbing it at once would only fight for its cache line. */
+static void hesitate(crew *c, unsigned s)
+{
+    slot *at = &c->team->slots[s];
+    if (atomic_load_explicit(&c->team->asleep, memory_order_relaxed) != 0)
+        return;
+    const unsigned neighbour = victim(c, 0, 0);
+    if (neighbour >= at->job.workers)
+        return;
+    const _Atomic uint64_t *range = &yoke__lane(c, s, neighbour)->range;
+    const uint64_t untouched = atomic_load_explicit(range, memory_order_relaxed);
+    if (!yoke__range_has_units(untouched) || atomic_load_explicit(&at->done, memory_order_relaxed) != 0)
+        return;
+    const int64_t start = yoke__now_ns();
+    while (atomic_load_explicit(range, memory_order_relaxed) == untouched && yoke__now_ns() - start < HANDOVER_NS)
+        yoke__relax();
+}
+
 static bool claim_units(crew *c, unsigned s, unsigned self, yoke__claim *claim)
 {
     uint32_t grain = atomic_load_explicit(&c->team->slots[s].grain, memory_order_relaxed);
-    return yoke__range_take(&yoke__lane(c, s, self)->range, grain, claim) || steal(c, s, self, claim);
+    if (yoke__range_take(&yoke__lane(c, s, self)->range, grain, claim))
+        return true;
+    if (self == 0)
+        hesitate(c, s);
+    return steal(c, s, self, claim);
 }
 
 /* --- running --- */
@@ -319,21 +342,21 @@ static void wait_done(crew *c, unsigned s)
     }
 }
 
-static yoke__float_environment enter_alone(yoke__team *team)
+YOKE_HOT static yoke__float_environment enter_alone(yoke__team *team)
 {
     atomic_fetch_add_explicit(&team->alone, 1, memory_order_acquire);
     depth++;
     return yoke__float_enter();
 }
 
-static void leave_alone(yoke__team *team, yoke__float_environment saved)
+YOKE_HOT static void leave_alone(yoke__team *team, yoke__float_environment saved)
 {
     yoke__float_leave(saved);
     depth--;
     atomic_fetch_sub_explicit(&team->alone, 1, memory_order_release);
 }
 
-void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
+YOKE_HOT void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
                          const void *context, size_t begin, size_t end)
 {
     yoke__float_environment saved = enter_alone(team);

@@ -33,6 +33,7 @@ static void *thread_main(void *argument)
     worker *self = argument;
     yoke__team *team = self->crew->team;
     (void)pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
+    yoke__float_init_thread();
     /* A worker that cannot be pinned works where it is. Without a policy it may run wherever the process may, also
      * when the thread that made it was bound. */
     if (self->crew->places[self->index].pinned)
@@ -213,6 +214,7 @@ int yoke__team_destroy(yoke__team *team)
     crew *c = atomic_load(&team->crew);
     stop_threads(c, atomic_load(&team->workers));
     free_crew(c);
+    (void)pthread_mutex_unlock(&team->replace);
     (void)pthread_mutex_destroy(&team->replace);
     yoke__free(team);
     return YOKE_OK;

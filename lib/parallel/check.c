@@ -1,6 +1,4 @@
 /* Arguments of a call: every refusal happens here, before anything runs. */
-#include <string.h>
-
 #include "lib/parallel/parallel.h"
 
 typedef struct span {
@@ -9,68 +7,71 @@ typedef struct span {
     bool written;
 } span;
 
-static bool is_sliced(yoke_mode mode)
+YOKE_HOT static bool is_sliced(yoke_mode mode)
 {
     return mode == YOKE_MODE_IN || mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_HALO;
 }
 
-static bool is_written(yoke_mode mode)
+YOKE_HOT static bool is_written(yoke_mode mode)
 {
     return mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_SCATTER;
 }
 
-static bool is_2d(const yoke_kernel *kernel)
+YOKE_HOT static bool is_2d(const yoke_kernel *kernel)
 {
     return kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
 }
 
-/* Bytes from the first to past the last element of array k. */
-static int count_bytes(const yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t *bytes)
+/* Elements of the grid from the first to past the last one that a sliced array has a place for. */
+YOKE_HOT static bool grid_overflows(const yoke__checked *checked, size_t *grid)
 {
-    const yoke_kernel *kernel = checked->kernel;
-    const yoke_parameter *parameter = &kernel->parameters[k];
-    const char *name = kernel->name;
-    if (extent->count < 0 || extent->before < 0 || extent->after < 0)
-        return yoke__fail(YOKE_EINVAL, "kernel %s: a count of array %s is negative or overflows; check the sizes given",
-                          name, parameter->name);
-    size_t elements = (size_t)extent->count;
-    bool overflows = false;
-    if (is_sliced(parameter->mode)) {
-        size_t grid = checked->call.size[0];
-        if (is_2d(kernel) && checked->call.size[1] > 0) {
-            overflows |= yoke__mul_overflows(checked->call.size[1] - 1, checked->pitch, &grid);
-            overflows |= yoke__add_overflows(grid, checked->call.size[0], &grid);
-        }
-        overflows |= yoke__mul_overflows(elements, grid, &elements);
-    }
-    overflows |= yoke__mul_overflows(elements, parameter->size, bytes);
-    if (overflows || *bytes > PTRDIFF_MAX)
-        return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s would be larger than the address space; check the sizes given",
-                          name, parameter->name);
-    return YOKE_OK;
+    *grid = checked->call.size[0];
+    if (!is_2d(checked->kernel))
+        return false;
+    return yoke__mul_overflows(checked->call.size[1] - 1, checked->pitch, grid) ||
+           yoke__add_overflows(*grid, checked->call.size[0], grid);
 }
 
-static int check_array(yoke__checked *checked, unsigned k, const yoke_extent *extent, span *at)
+static int refuse_size(const yoke__checked *checked, unsigned k, const yoke_extent *extent)
+{
+    const char *name = checked->kernel->name, *array = checked->kernel->parameters[k].name;
+    if ((extent->count | extent->before | extent->after) < 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: a count of array %s is negative or overflows; check the sizes given",
+                          name, array);
+    return yoke__fail(YOKE_EOVERFLOW,
+                      "kernel %s: array %s would be larger than the address space; check the sizes given", name, array);
+}
+
+static int refuse_address(const yoke__checked *checked, unsigned k, size_t bytes)
 {
     const yoke_parameter *parameter = &checked->kernel->parameters[k];
     const char *name = checked->kernel->name;
-    size_t bytes = 0;
-    int status = count_bytes(checked, k, extent, &bytes);
-    if (status != YOKE_OK)
-        return status;
     uintptr_t address = (uintptr_t)checked->call.argument[k];
-    if (address == 0 && bytes > 0)
+    if (address == 0)
         return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is NULL; give %zu bytes", name, parameter->name, bytes);
-    if (address % parameter->alignment != 0)
-        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is not aligned for %s; it needs a multiple of %zu bytes", name,
-                          parameter->name, parameter->type, parameter->alignment);
-    if (yoke__add_overflows(address, bytes, &at->end))
-        return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s runs past the end of the address space", name,
-                          parameter->name);
+    if ((address & (parameter->alignment - 1)) != 0)
+        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is not aligned for %s; it needs a multiple of %zu bytes",
+                          name, parameter->name, parameter->type, parameter->alignment);
+    return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s runs past the end of the address space", name,
+                      parameter->name);
+}
+
+/* Part of the price of every map, however small: the refusals stand apart. */
+YOKE_HOT static int check_array(yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t grid, span *at)
+{
+    const yoke_parameter *parameter = &checked->kernel->parameters[k];
+    const bool sliced = is_sliced(parameter->mode);
+    const uintptr_t address = (uintptr_t)checked->call.argument[k];
+    size_t bytes = (size_t)extent->count;
+    if ((extent->count | extent->before | extent->after) < 0 || (sliced && yoke__mul_overflows(bytes, grid, &bytes)) ||
+        yoke__mul_overflows(bytes, parameter->size, &bytes) || bytes > PTRDIFF_MAX)
+        return refuse_size(checked, k, extent);
     at->begin = address;
+    if ((address == 0 && bytes > 0) || (address & (parameter->alignment - 1)) != 0 ||
+        yoke__add_overflows(address, bytes, &at->end))
+        return refuse_address(checked, k, bytes);
     at->written = is_written(parameter->mode);
-    if (is_sliced(parameter->mode))
-        at->item_bytes = (size_t)extent->count * parameter->size;
+    at->item_bytes = sliced ? (size_t)extent->count * parameter->size : 0;
     checked->item_bytes[k] = at->item_bytes;
     checked->streamable[k] = parameter->mode == YOKE_MODE_OUT && at->item_bytes > 0;
     checked->indivisible |= parameter->mode == YOKE_MODE_SCATTER;
@@ -89,7 +90,7 @@ static bool may_share(const yoke_kernel *kernel, const span *a, unsigned i, cons
            x != YOKE_MODE_SCATTER && y != YOKE_MODE_SCATTER;
 }
 
-static int check_overlaps(yoke__checked *checked, const span *spans)
+YOKE_HOT static int check_overlaps(yoke__checked *checked, const span *spans)
 {
     const yoke_kernel *kernel = checked->kernel;
     for (unsigned i = 1; i < kernel->parameter_count; i++) {
@@ -108,7 +109,7 @@ static int check_overlaps(yoke__checked *checked, const span *spans)
     return YOKE_OK;
 }
 
-static int check_pitch(yoke__checked *checked, const yoke_options *options)
+YOKE_HOT static int check_pitch(yoke__checked *checked, const yoke_options *options)
 {
     size_t width = checked->call.size[0];
     checked->pitch = width;
@@ -126,28 +127,47 @@ static int check_pitch(yoke__checked *checked, const yoke_options *options)
     return YOKE_OK;
 }
 
-int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
-                     size_t size1, void *const *arguments)
+/* Only what the kernel's parameters need is written: the whole of it would cost more than a small map. */
+YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, size_t size0, size_t size1,
+                  void *const *arguments)
 {
-    memset(checked, 0, sizeof *checked);
     checked->kernel = kernel;
     checked->call.size[0] = size0;
     checked->call.size[1] = size1;
+    checked->call.columns[0] = 0;
     checked->call.columns[1] = size0;
+    checked->call.result = NULL;
     checked->items = is_2d(kernel) ? size1 : size0;
-    memcpy(checked->call.argument, arguments, kernel->parameter_count * sizeof *arguments);
+    checked->bytes = 0;
+    checked->indivisible = false;
+    for (unsigned k = 0; k < kernel->parameter_count; k++) {
+        checked->call.argument[k] = arguments[k];
+        checked->item_bytes[k] = 0;
+        checked->streamable[k] = false;
+    }
+}
+
+YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
+                     size_t size1, void *const *arguments)
+{
+    start(checked, kernel, size0, size1, arguments);
     int status = check_pitch(checked, options);
     if (status != YOKE_OK || size0 == 0 || size1 == 0)
         return status;
     yoke_extent extents[YOKE_MAX_PARAMETERS];
     span spans[YOKE_MAX_PARAMETERS];
-    memset(spans, 0, kernel->parameter_count * sizeof *spans);
+    size_t grid;
     kernel->extents(&checked->call, extents);
-    for (unsigned k = 0; k < kernel->parameter_count; k++)
-        if (kernel->parameters[k].mode != YOKE_MODE_VALUE) {
-            status = check_array(checked, k, &extents[k], &spans[k]);
-            if (status != YOKE_OK)
-                return status;
-        }
+    if (grid_overflows(checked, &grid))
+        return yoke__fail(YOKE_EOVERFLOW, "kernel %s: %zu x %zu elements are more than the address space holds",
+                          kernel->name, size0, size1);
+    for (unsigned k = 0; k < kernel->parameter_count; k++) {
+        spans[k] = (span){0};
+        if (kernel->parameters[k].mode == YOKE_MODE_VALUE)
+            continue;
+        status = check_array(checked, k, &extents[k], grid, &spans[k]);
+        if (status != YOKE_OK)
+            return status;
+    }
     return check_overlaps(checked, spans);
 }

@@ -1,6 +1,6 @@
 #include "lib/parallel/parallel.h"
 
-enum { KERNELS = 1024, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 16 };
+enum { KERNELS = 512, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 64, TRIALS = 4, LOOK_AGAIN = 64 };
 
 struct yoke__costs {
     yoke__cost entry[KERNELS];
@@ -16,7 +16,7 @@ void yoke__costs_free(yoke__costs *costs)
     yoke__free(costs);
 }
 
-yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key)
+YOKE_HOT yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key)
 {
     size_t start = (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
     for (size_t k = 0; k < KERNELS; k++) {
@@ -35,7 +35,7 @@ static int size_class(size_t items)
     return items == 0 ? 0 : 63 - __builtin_clzll(items);
 }
 
-double yoke__cost_item_ns(yoke__cost *cost, size_t items)
+YOKE_HOT double yoke__cost_item_ns(yoke__cost *cost, size_t items)
 {
     if (cost == NULL)
         return 0;
@@ -65,7 +65,32 @@ void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned w
     atomic_store_explicit(known, (float)now, memory_order_relaxed);
 }
 
-bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns)
+bool yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst)
+{
+    if (cost == NULL)
+        return true;
+    int class = size_class(items);
+    uint32_t bursts = atomic_fetch_add_explicit(&cost->choices[class], 1, memory_order_relaxed) / burst;
+    if (bursts < TRIALS)
+        return bursts % 2 == 0;
+    double first = (double)atomic_load_explicit(&cost->passed_ns[0][class], memory_order_relaxed);
+    double second = (double)atomic_load_explicit(&cost->passed_ns[1][class], memory_order_relaxed);
+    return (second <= first) != (bursts % LOOK_AGAIN == 0);
+}
+
+/* The best counts, for what disturbs a run only lengthens it (the first one pays for the pages, too); it is forgotten
+ * slowly, for machines change. */
+void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, bool chosen)
+{
+    if (cost == NULL)
+        return;
+    _Atomic float *known = &cost->passed_ns[chosen][size_class(items)];
+    double old = (double)atomic_load_explicit(known, memory_order_relaxed);
+    double now = old <= 0 || passed_ns < old ? passed_ns : old + (passed_ns - old) / 8;
+    atomic_store_explicit(known, (float)now, memory_order_relaxed);
+}
+
+YOKE_HOT bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns)
 {
     if (cost == NULL)
         return false;

@@ -7,21 +7,27 @@ typedef struct kernel_run {
     bool stream;
 } kernel_run;
 
-static void run_kernel(const void *context, size_t begin, size_t end)
+YOKE_HOT static void run_kernel(const void *context, size_t begin, size_t end)
 {
     const kernel_run *run = context;
     yoke__run_piece(&run->checked, run->isa, run->stream, begin, end);
 }
 
-static bool wants_streaming(const yoke_runtime *runtime, const yoke_options *options, const yoke__checked *checked)
+/* Decides for maps beyond the caches; results that fit are read from there next. */
+YOKE_HOT static void choose_streaming(const yoke_runtime *runtime, const yoke_options *options, kernel_run *run,
+                                      yoke__work *work)
 {
     const unsigned flags = options != NULL ? options->flags : 0;
-    if ((flags & YOKE_NEVER_STREAM) != 0)
-        return false;
-    return (flags & YOKE_ALWAYS_STREAM) != 0 || yoke__plan_streaming(checked->bytes, runtime->cache_bytes);
+    run->stream = (flags & YOKE_ALWAYS_STREAM) != 0;
+    if ((flags & (YOKE_ALWAYS_STREAM | YOKE_NEVER_STREAM)) != 0 ||
+        !yoke__plan_streaming(run->checked.bytes, runtime->cache_bytes))
+        return;
+    run->stream = yoke__cost_choose(yoke__costs_find(runtime->costs, run->checked.kernel), work->total, 1);
+    work->large = true;
+    work->chosen = run->stream;
 }
 
-int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t size0,
+YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t size0,
                     size_t size1, void *const *arguments)
 {
     kernel_run run;
@@ -35,7 +41,6 @@ int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yo
     if (status != YOKE_OK || size0 == 0 || size1 == 0)
         return status;
     run.isa = runtime->isa;
-    run.stream = wants_streaming(runtime, options, &run.checked);
     yoke__work work = {.run = run_kernel,
                        .context = &run,
                        .items = run.checked.items,
@@ -43,6 +48,7 @@ int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yo
                        .scale = 1,
                        .step = kernel->shape == YOKE_SHAPE_LANES ? yoke_lanes_max : 1,
                        .indivisible = run.checked.indivisible};
+    choose_streaming(runtime, options, &run, &work);
     return yoke__run_work(runtime, options, kernel, &work);
 }
 

@@ -147,8 +147,10 @@ yoke_runtime *yoke_default_runtime(void)
     return runtime;
 }
 
-yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
+YOKE_HOT yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
 {
+    if (runtime == NULL)
+        runtime = atomic_load_explicit(&default_runtime, memory_order_acquire);
     return runtime != NULL ? runtime : yoke_default_runtime();
 }
 
@@ -211,7 +213,7 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
     return YOKE_OK;
 }
 
-int yoke__check_options(const yoke_options *options)
+YOKE_HOT int yoke__check_options(const yoke_options *options)
 {
     const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM;
     if (options == NULL)

@@ -1,6 +1,8 @@
 /* Plans and runs one call's work: on the caller alone, or divided among the team. */
 #include "lib/parallel/parallel.h"
 
+enum { SHORT_BURST = 16 };
+
 /* A job's units, seen as items. */
 typedef struct division {
     const yoke__work *work;
@@ -44,9 +46,31 @@ static bool in_streak(const yoke_runtime *runtime, int64_t now)
            now - atomic_load_explicit(&runtime->last_wake_ns, memory_order_relaxed) > YOKE__REWAKE_NS;
 }
 
+YOKE_HOT static bool is_plain(const yoke_options *options)
+{
+    return options == NULL || (options->deadline_ns == 0 && options->cancel == NULL && options->progress == NULL &&
+                               (options->flags & YOKE_ALWAYS_DIVIDE) == 0);
+}
+
+/* What became of a call, to learn from. */
+typedef struct settled {
+    yoke__cost *cost;
+    unsigned workers;
+    bool open; /* it was a choice between the caller alone and a division */
+} settled;
+
+/* For a map of some microseconds the price of sharing it (lines that change caches, a claim) is not known beforehand:
+ * measured, not predicted. */
+static bool may_stay_alone(const yoke_options *options, const yoke__work *work, const yoke__load *load,
+                           const yoke__plan *plan, double item_ns)
+{
+    return plan->workers > 1 && item_ns > 0 && !work->large && is_plain(options) &&
+           item_ns * (double)load->items < YOKE__WAKE_NS;
+}
+
 /* Runs items [first, all) as a job of the team, or alone where that is better. */
 static int run_divided(yoke_runtime *runtime, const yoke_options *options, const yoke__work *work, size_t first,
-                       double item_ns, int64_t now, unsigned *workers)
+                       double item_ns, int64_t now, settled *how)
 {
     yoke__load load = {.items = work->items - first,
                        .step = work->step,
@@ -61,7 +85,10 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
             load.workers = options->workers;
     }
     yoke__plan plan = yoke__plan_division(&load);
-    if (plan.wake && load.asleep > 0)
+    how->open = may_stay_alone(options, work, &load, &plan, item_ns);
+    if (how->open && !yoke__cost_choose(how->cost, work->total, SHORT_BURST))
+        plan.workers = 1;
+    if (plan.workers > 1 && plan.wake && load.asleep > 0)
         atomic_store_explicit(&runtime->last_wake_ns, now, memory_order_relaxed);
     division d = {.work = work, .first = first, .unit = plan.unit, .options = options};
     yoke__job job = {.run = run_units,
@@ -79,14 +106,8 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
             job.progress_argument = &d;
         }
     }
-    *workers = plan.workers;
+    how->workers = plan.workers;
     return end_early(yoke__team_run(runtime->team, &job));
-}
-
-static bool is_plain(const yoke_options *options)
-{
-    return options == NULL || (options->deadline_ns == 0 && options->cancel == NULL && options->progress == NULL &&
-                               (options->flags & YOKE_ALWAYS_DIVIDE) == 0);
 }
 
 /* A kernel that was never seen at this size is tried on a few items first: nothing else tells a nanosecond from a
@@ -106,7 +127,20 @@ static size_t probe(yoke_runtime *runtime, const yoke__work *work, double *item_
     return items;
 }
 
-int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *how, size_t first, int64_t start,
+                  double probed_ns)
+{
+    const int64_t end = yoke__now_ns();
+    double ns = first < work->items ? (double)(end - start) / (double)(work->items - first) : probed_ns;
+    yoke__cost_learn(how->cost, work->total, ns / (double)work->scale, how->workers);
+    if (work->large)
+        yoke__cost_learn_choice(how->cost, work->total, ns, work->chosen);
+    else if (how->open)
+        yoke__cost_learn_choice(how->cost, work->total, ns, how->workers > 1);
+    atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
+}
+
+YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
     double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
@@ -118,18 +152,14 @@ int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const voi
         return YOKE_OK;
     }
     size_t first = 0;
-    unsigned workers = 1;
+    settled how = {.cost = cost, .workers = 1};
     if (plain && item_ns <= 0)
         first = probe(runtime, work, &item_ns);
     int status = YOKE_OK;
     const int64_t start = timed ? yoke__now_ns() : 0;
     if (first < work->items)
-        status = run_divided(runtime, options, work, first, item_ns, start, &workers);
-    if (timed && status == YOKE_OK) {
-        const int64_t end = yoke__now_ns();
-        double ns = first < work->items ? (double)(end - start) / (double)(work->items - first) : item_ns;
-        yoke__cost_learn(cost, work->total, ns / (double)work->scale, workers);
-        atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
-    }
+        status = run_divided(runtime, options, work, first, item_ns, start, &how);
+    if (timed && status == YOKE_OK)
+        learn(runtime, work, &how, first, start, item_ns);
     return status;
 }

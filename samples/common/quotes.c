@@ -146,7 +146,7 @@ static void keep_row(reader *r, char *line, const double numbers[COLUMNS])
 
 static void read_row(reader *r, char *line, size_t length, bool strict)
 {
-    double numbers[COLUMNS];
+    double numbers[COLUMNS] = {0};
     char message[120];
     char *copy = strdup(line);
     if (copy == NULL)

@@ -14,11 +14,10 @@ view view_of_set(size_t width, size_t height)
 }
 
 YOKE_KERNEL(paint_count, (out(uint8_t, rgb, 3), in(int, count), value(int, limit)), {
-    const float depth = sqrtf((float)count[i] / (float)limit) * 6.0f;
-    const int outside = count[i] < limit;
-    rgb[3 * i] = (uint8_t)(outside ? 127.5f - 127.5f * cosf(depth + 0.2f) : 0.0f);
-    rgb[3 * i + 1] = (uint8_t)(outside ? 127.5f - 127.5f * cosf(1.3f * depth) : 0.0f);
-    rgb[3 * i + 2] = (uint8_t)(outside ? 127.5f - 127.5f * cosf(1.7f * depth + 0.7f) : 0.0f);
+    const float t = logf(1.0f + (float)count[i]) / logf(1.0f + (float)limit), u = 1.0f - t; /* inside, u is 0 */
+    rgb[3 * i] = (uint8_t)(255.0f * 9.0f * u * t * t * t);
+    rgb[3 * i + 1] = (uint8_t)(255.0f * 15.0f * u * u * t * t);
+    rgb[3 * i + 2] = (uint8_t)(255.0f * 8.5f * u * u * u * t);
 })
 
 void paint_counts(picture *p, const int *counts, int limit)

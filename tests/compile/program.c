@@ -36,12 +36,14 @@ YOKE_KERNEL_2D(user_rows, (halo(float, x, 1, 1), out(float, y)), {
 YOKE_LANE_KERNEL(user_lanes, (in(int, x), out(int, y)), {
     YOKE_LANES(int, v);
     int alive = 1;
-    YOKE_EACH {
+    YOKE_EACH
+    {
         v[l] = x[i];
         y[i] = 0;
     }
     while (alive) {
-        YOKE_EACH {
+        YOKE_EACH
+        {
             y[i] += v[l] > 0;
             v[l] -= v[l] > 0;
         }

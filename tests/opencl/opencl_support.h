@@ -104,7 +104,8 @@ static inline cl_program build(const yoke_kernel *kernel, const char *options)
 static inline cl_mem buffer_of(const void *content, size_t bytes)
 {
     cl_int error;
-    cl_mem buffer = clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, (void *)(uintptr_t)content, &error);
+    cl_mem buffer =
+        clCreateBuffer(context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR, bytes, (void *)(uintptr_t)content, &error);
     cl_ok(error, "buffer");
     return buffer;
 }

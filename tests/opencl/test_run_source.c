@@ -18,14 +18,16 @@ YOKE_EXACT_LANE_KERNEL(run_mandelbrot, (in(float, cx), in(float, cy), out(int, c
     YOKE_LANES(float, y);
     YOKE_LANES(int, steps);
     int alive = 1;
-    YOKE_EACH {
+    YOKE_EACH
+    {
         x[l] = 0.0f;
         y[l] = 0.0f;
         steps[l] = 0;
         count[i] = 0;
     }
     for (int k = 0; k < 50 && alive; k++) {
-        YOKE_EACH {
+        YOKE_EACH
+        {
             float xx = x[l] * x[l];
             float yy = y[l] * y[l];
             steps[l] += xx + yy < 4.0f ? 1 : 0;
@@ -34,7 +36,10 @@ YOKE_EXACT_LANE_KERNEL(run_mandelbrot, (in(float, cx), in(float, cy), out(int, c
         }
         YOKE_ANY(alive, x[l] * x[l] + y[l] * y[l] < 4.0f);
     }
-    YOKE_EACH { count[i] = steps[l]; }
+    YOKE_EACH
+    {
+        count[i] = steps[l];
+    }
 })
 YOKE_EXACT_REDUCE(run_dot, (float, 0.0f, a + b), (in(float, x), in(float, y)), x[i] * y[i])
 YOKE_TYPE(run_bins, { uint32_t count[8]; })
@@ -49,7 +54,8 @@ YOKE_FUNCTION(run_bins, run_both, (run_bins p, run_bins q), {
         p.count[k] += q.count[k];
     return p;
 })
-YOKE_ACCUMULATE(run_histogram, (run_bins, run_none(), run_both(a, b)), (in(float, x)), { acc->count[(int)(x[i] + 2.0f)]++; })
+YOKE_ACCUMULATE(run_histogram, (run_bins, run_none(), run_both(a, b)), (in(float, x)),
+                { acc->count[(int)(x[i] + 2.0f)]++; })
 YOKE_KERNEL(run_math, (in(float, x), out(float, y), out(double, z)), {
     y[i] = expf(x[i]) + sinf(x[i]) + powf(fabsf(x[i]) + 0.5f, x[i]) + erff(x[i]);
     z[i] = exp((double)x[i]) * cos((double)x[i]);
@@ -120,7 +126,8 @@ static void lane_kernel_on_the_device_counts_what_the_cpu_counts(void **state)
     cl_program program;
     cl_kernel kernel = made(YOKE_KERNEL_OF(run_mandelbrot), &program);
     static int device_count[N], host_count[N];
-    cl_mem at_x = buffer_of(x, sizeof x), at_y = buffer_of(y, sizeof y), at_count = buffer_of(device_count, sizeof device_count);
+    cl_mem at_x = buffer_of(x, sizeof x), at_y = buffer_of(y, sizeof y),
+           at_count = buffer_of(device_count, sizeof device_count);
     set_sizes(kernel, 0, N, 1);
     set(kernel, 3, sizeof at_x, &at_x);
     set(kernel, 4, sizeof at_y, &at_y);

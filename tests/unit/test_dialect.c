@@ -9,16 +9,18 @@ enum { N = 1003 };
 
 /* --- every mode, with and without a count --- */
 
-YOKE_KERNEL(all_modes, (in(float, a), in(short, b, 3), out(double, c), out(float, d, 2), inout(int, e), inout(long, f, 2),
-                        halo(float, g, 1, 2), whole(int, h, 4), whole(float, w, n + 1), value(float, v), value(int, k)), {
-    c[i] = a[i] + b[3 * i] + b[3 * i + 1] + b[3 * i + 2];
-    d[2 * i] = v;
-    d[2 * i + 1] = w[n - i];
-    e[i] += h[i % 4] * k;
-    f[2 * i] += (long)i;
-    f[2 * i + 1] -= (long)i;
-    c[i] += (i >= 1 ? g[i - 1] : 0.0f) + (i + 2 < n ? g[i + 2] : 0.0f);
-})
+YOKE_KERNEL(all_modes,
+            (in(float, a), in(short, b, 3), out(double, c), out(float, d, 2), inout(int, e), inout(long, f, 2),
+             halo(float, g, 1, 2), whole(int, h, 4), whole(float, w, n + 1), value(float, v), value(int, k)),
+            {
+                c[i] = a[i] + b[3 * i] + b[3 * i + 1] + b[3 * i + 2];
+                d[2 * i] = v;
+                d[2 * i + 1] = w[n - i];
+                e[i] += h[i % 4] * k;
+                f[2 * i] += (long)i;
+                f[2 * i + 1] -= (long)i;
+                c[i] += (i >= 1 ? g[i - 1] : 0.0f) + (i + 2 < n ? g[i + 2] : 0.0f);
+            })
 
 static void every_mode_with_and_without_a_count_reads_and_writes_its_elements(void **state)
 {
@@ -60,14 +62,17 @@ static void scatter_writes_any_element_once(void **state)
         assert_int_equal(y[(k * 7 + 3) % N], k);
 }
 
-YOKE_KERNEL(sixteen, (out(int, y), value(char, p1), value(signed char, p2), value(unsigned char, p3), value(short, p4),
-                      value(unsigned short, p5), value(int, p6), value(unsigned, p7), value(long, p8),
-                      value(unsigned long, p9), value(int64_t, p10), value(uint8_t, p11), value(float, p12),
-                      value(double, p13), value(int, p14), inout(int, z)), {
-    y[i] = (int)((int)p1 + p2 + p3 + p4 + p5 + p6 + (int)p7 + (int)p8 + (int)p9 + (int)p10 + p11 + (int)p12 + (int)p13) +
-           p14 + z[i];
-    z[i] = 0;
-})
+YOKE_KERNEL(sixteen,
+            (out(int, y), value(char, p1), value(signed char, p2), value(unsigned char, p3), value(short, p4),
+             value(unsigned short, p5), value(int, p6), value(unsigned, p7), value(long, p8), value(unsigned long, p9),
+             value(int64_t, p10), value(uint8_t, p11), value(float, p12), value(double, p13), value(int, p14),
+             inout(int, z)),
+            {
+                y[i] = (int)((int)p1 + p2 + p3 + p4 + p5 + p6 + (int)p7 + (int)p8 + (int)p9 + (int)p10 + p11 +
+                             (int)p12 + (int)p13) +
+                       p14 + z[i];
+                z[i] = 0;
+            })
 
 static void sixteen_parameters_arrive_in_their_places(void **state)
 {
@@ -107,13 +112,13 @@ static void structs_are_elements_and_values(void **state)
 }
 
 #define INTEGER_KERNEL(T) YOKE_KERNEL(mix_##T, (in(T, x), inout(T, y)), { y[i] = (T)(y[i] * 3 + (x[i] >> 1) - 1); })
-#define INTEGER_CASE(T)                                                       \
-    do {                                                                      \
-        static T x[N], y[N];                                                  \
-        for (int k = 0; k < N; k++)                                           \
-            x[k] = (T)(k * 31), y[k] = (T)(k + 7);                            \
-        assert_int_equal(parallel_map(mix_##T, N, x, y), YOKE_OK);            \
-        for (int k = 0; k < N; k++)                                           \
+#define INTEGER_CASE(T)                                                        \
+    do {                                                                       \
+        static T x[N], y[N];                                                   \
+        for (int k = 0; k < N; k++)                                            \
+            x[k] = (T)(k * 31), y[k] = (T)(k + 7);                             \
+        assert_int_equal(parallel_map(mix_##T, N, x, y), YOKE_OK);             \
+        for (int k = 0; k < N; k++)                                            \
             assert_true(y[k] == (T)((T)(k + 7) * 3 + ((T)(k * 31) >> 1) - 1)); \
     } while (0)
 INTEGER_KERNEL(int8_t)
@@ -141,7 +146,7 @@ static void integers_of_8_to_64_bits_compute_as_in_c(void **state)
 /* --- macros, helpers, names --- */
 
 #define G 9.81f
-#define HALF_OF(x) ((x) * 0.5f)
+#define HALF_OF(x) ((x)*0.5f)
 YOKE_KERNEL(fall, (in(float, t), out(float, y)), { y[i] = HALF_OF(G * t[i] * t[i]); })
 
 static void user_macros_work_in_bodies_and_are_gone_from_the_text(void **state)
@@ -166,9 +171,8 @@ static void helpers_call_helpers_and_may_be_named_like_an_opencl_function(void *
     assert_true(y[0] == -2 && y[1] == -1 && y[2] == 1 && y[3] == 2);
 }
 
-YOKE_KERNEL(odd_names, (in(float, exp), in(float, sin), out(float, cosf), value(float, pow)), {
-    cosf[i] = exp[i] + sin[i] * pow + fabsf(exp[i]);
-})
+YOKE_KERNEL(odd_names, (in(float, exp), in(float, sin), out(float, cosf), value(float, pow)),
+            { cosf[i] = exp[i] + sin[i] * pow + fabsf(exp[i]); })
 
 static void parameters_may_be_named_like_functions(void **state)
 {
@@ -237,7 +241,7 @@ static void counts_are_expressions_over_values_and_sizes(void **state)
         assert_true(y[4 * k] == 3.0f * (float)k && y[4 * k + 3] == 3.0f);
 }
 
-YOKE_KERNEL(counted, (whole(char, t, k * k * n), inout(int, y), value(int64_t, k)), { y[i] += t != NULL; })
+YOKE_KERNEL(counted, (whole(char, t, k *k *n), inout(int, y), value(int64_t, k)), { y[i] += t != NULL; })
 YOKE_KERNEL(negated, (whole(char, t, -k), inout(int, y), value(int64_t, k)), { y[i] += t != NULL; })
 YOKE_KERNEL(rimmed, (halo(int, x, r, r), out(int, y), value(int, r)), { y[i] = x[i] + r; })
 

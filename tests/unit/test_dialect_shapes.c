@@ -8,7 +8,8 @@ static const yoke_options divide = {.flags = YOKE_ALWAYS_DIVIDE};
 
 /* --- two dimensions --- */
 
-YOKE_KERNEL_2D(shape_where, (out(int, y)), { y[j * width + i] = (int)(1000 * j + i + (width == 7 ? 100u : 0u) + (height == 5 ? 10u : 0u)); })
+YOKE_KERNEL_2D(shape_where, (out(int, y)),
+               { y[j * width + i] = (int)(1000 * j + i + (width == 7 ? 100u : 0u) + (height == 5 ? 10u : 0u)); })
 
 static void map_2d_knows_column_row_width_and_height(void **state)
 {
@@ -24,7 +25,8 @@ YOKE_KERNEL_2D(shape_stencil, (halo(float, x, 1, 1), out(float, y)), {
         y[j * width + i] = x[j * width + i];
         return;
     }
-    y[j * width + i] = 0.25f * (x[j * width + i - 1] + x[j * width + i + 1] + x[(j - 1) * width + i] + x[(j + 1) * width + i]);
+    y[j * width + i] =
+        0.25f * (x[j * width + i - 1] + x[j * width + i + 1] + x[(j - 1) * width + i] + x[(j + 1) * width + i]);
 })
 
 static void check_stencil(size_t width, size_t height, unsigned flags)
@@ -65,28 +67,33 @@ YOKE_LANE_KERNEL(shape_collatz, (in(unsigned, x), out(int, steps)), {
     YOKE_LANES(unsigned, v);
     YOKE_LANES(int, count);
     int alive = 1;
-    YOKE_EACH {
+    YOKE_EACH
+    {
         v[l] = x[i];
         count[l] = 0;
     }
     while (alive) {
-        YOKE_EACH {
+        YOKE_EACH
+        {
             (void)i;
             count[l] += v[l] > 1;
             v[l] = v[l] <= 1 ? v[l] : v[l] % 2 == 0 ? v[l] / 2 : 3 * v[l] + 1;
         }
         YOKE_ANY(alive, v[l] > 1);
     }
-    YOKE_EACH {
+    YOKE_EACH
+    {
         steps[i] = count[l];
     }
 })
 YOKE_LANE_KERNEL_2D(shape_lanes_2d, (in(float, x), out(float, y), value(float, k)), {
     YOKE_LANES(float, v);
-    YOKE_EACH {
+    YOKE_EACH
+    {
         v[l] = x[j * width + i] * k;
     }
-    YOKE_EACH {
+    YOKE_EACH
+    {
         y[j * width + i] = v[l] + (float)(i + 100 * j + height);
     }
 })
@@ -136,16 +143,16 @@ YOKE_TYPE(place_of, {
     float value;
     int64_t index;
 })
-YOKE_FUNCTION(place_of, larger, (place_of a, place_of b), {
-    return b.value > a.value || (b.value == a.value && b.index < a.index) ? b : a;
-})
+YOKE_FUNCTION(place_of, larger, (place_of a, place_of b),
+              { return b.value > a.value || (b.value == a.value && b.index < a.index) ? b : a; })
 YOKE_FUNCTION(place_of, at_index, (float value, int64_t index), {
     place_of p;
     p.value = value;
     p.index = index;
     return p;
 })
-YOKE_REDUCE(shape_argmax, (place_of, at_index(-INFINITY, INT64_MAX), larger(a, b)), (in(float, x)), at_index(x[i], (int64_t)i))
+YOKE_REDUCE(shape_argmax, (place_of, at_index(-INFINITY, INT64_MAX), larger(a, b)), (in(float, x)),
+            at_index(x[i], (int64_t)i))
 YOKE_REDUCE(shape_count, (uint64_t, 0, a + b), (in(uint8_t, x), value(int, limit)), x[i] >= limit)
 YOKE_REDUCE(shape_noisy, (unsigned, 0, a * 31 + b), (in(unsigned, x)), x[i]) /* neither commutative nor associative */
 
@@ -204,9 +211,8 @@ YOKE_FUNCTION(shape_bins, add_bins, (shape_bins x, shape_bins y), {
         x.count[k] += y.count[k];
     return x;
 })
-YOKE_ACCUMULATE(shape_histogram, (shape_bins, no_bins(), add_bins(a, b)), (in(uint8_t, x, 3), value(int, channel)), {
-    acc->count[x[3 * i + (size_t)channel]]++;
-})
+YOKE_ACCUMULATE(shape_histogram, (shape_bins, no_bins(), add_bins(a, b)), (in(uint8_t, x, 3), value(int, channel)),
+                { acc->count[x[3 * i + (size_t)channel]]++; })
 
 static void accumulation_counts_every_item_once(void **state)
 {

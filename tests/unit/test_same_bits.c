@@ -11,9 +11,8 @@ YOKE_KERNEL(bits_saxpy, (in(float, x), in(float, z), out(float, y), value(float,
 YOKE_KERNEL(bits_products, (in(float, x), in(float, z), out(float, y), value(float, a)), {
     y[i] = x[i] * z[i] + a * x[i] - z[i] * z[i] * (x[i] - a * z[i]); /* which products fuse must not depend on place */
 })
-YOKE_KERNEL(bits_mix, (in(float, x), in(float, z), out(float, y), value(float, a)), {
-    y[i] = expf(x[i]) + logf(z[i]) * sinf(a * x[i]) + powf(z[i], x[i]);
-})
+YOKE_KERNEL(bits_mix, (in(float, x), in(float, z), out(float, y), value(float, a)),
+            { y[i] = expf(x[i]) + logf(z[i]) * sinf(a * x[i]) + powf(z[i], x[i]); })
 YOKE_KERNEL(bits_divide, (in(float, x), in(float, z), out(float, y), value(float, a)), {
     float r = sqrtf(z[i]) / (fabsf(x[i]) + a);
     y[i] = x[i] > 0.25f ? r : -r;
@@ -28,13 +27,15 @@ YOKE_LANE_KERNEL(bits_escape, (in(float, x), in(float, z), out(float, y), value(
     YOKE_LANES(float, v);
     YOKE_LANES(float, steps);
     int alive = 1;
-    YOKE_EACH {
+    YOKE_EACH
+    {
         u[l] = x[i];
         v[l] = z[i] - a;
         steps[l] = 0;
     }
     for (int k = 0; k < 20 && alive; k++) {
-        YOKE_EACH {
+        YOKE_EACH
+        {
             float t = u[l] * u[l] - v[l] * v[l] + x[i];
             v[l] = 2.0f * u[l] * v[l] + z[i] - a;
             u[l] = t;
@@ -42,7 +43,8 @@ YOKE_LANE_KERNEL(bits_escape, (in(float, x), in(float, z), out(float, y), value(
         }
         YOKE_ANY(alive, u[l] * u[l] + v[l] * v[l] < 4.0f);
     }
-    YOKE_EACH {
+    YOKE_EACH
+    {
         y[i] = steps[l];
     }
 })
@@ -91,25 +93,26 @@ static variation draw_variation(yoke_runtime *runtime, uint64_t *seed)
 static char *describe(const variation *v, size_t n)
 {
     static char text[200];
-    (void)snprintf(text, sizeof text, "%s, %d workers, n = %zu, flags %u, grain %zu, offsets %zu %zu %zu", yoke_isa(v->runtime),
-                   yoke_workers(v->runtime), n, v->options.flags, v->options.grain, v->offset[0], v->offset[1], v->offset[2]);
+    (void)snprintf(text, sizeof text, "%s, %d workers, n = %zu, flags %u, grain %zu, offsets %zu %zu %zu",
+                   yoke_isa(v->runtime), yoke_workers(v->runtime), n, v->options.flags, v->options.grain, v->offset[0],
+                   v->offset[1], v->offset[2]);
     return text;
 }
 
 /* --- maps of floats --- */
 
 typedef int map_call(const variation *v, size_t n, const float *x, const float *z, float *y);
-#define MAP_CALL(name)                                                                                        \
-    static int call_##name(const variation *v, size_t n, const float *x, const float *z, float *y)            \
-    {                                                                                                         \
-        return parallel_map_on(v->runtime, &v->options, bits_##name, n, x, z, y, 0.37f);                      \
+#define MAP_CALL(name)                                                                             \
+    static int call_##name(const variation *v, size_t n, const float *x, const float *z, float *y) \
+    {                                                                                              \
+        return parallel_map_on(v->runtime, &v->options, bits_##name, n, x, z, y, 0.37f);           \
     }
-#define SERIAL(name, expression)                                                                              \
-    static double serial_##name(const float *X, const float *Z, size_t i, size_t n)                           \
-    {                                                                                                         \
-        const double x = (double)X[i], z = (double)Z[i], a = (double)0.37f;                                   \
-        (void)x, (void)z, (void)a, (void)n;                                                                   \
-        return expression;                                                                                    \
+#define SERIAL(name, expression)                                                    \
+    static double serial_##name(const float *X, const float *Z, size_t i, size_t n) \
+    {                                                                               \
+        const double x = (double)X[i], z = (double)Z[i], a = (double)0.37f;         \
+        (void)x, (void)z, (void)a, (void)n;                                         \
+        return expression;                                                          \
     }
 MAP_CALL(saxpy)
 MAP_CALL(products)
@@ -128,9 +131,12 @@ static const struct {
     map_call *call;
     double (*serial)(const float *x, const float *z, size_t i, size_t n);
 } maps[] = {
-    {"saxpy", call_saxpy, serial_saxpy},          {"products", call_products, serial_products},
-    {"mix", call_mix, serial_mix},                {"divide", call_divide, serial_divide},
-    {"neighbours", call_neighbours, serial_neighbours}, {"escape", call_escape, NULL},
+    {"saxpy", call_saxpy, serial_saxpy},
+    {"products", call_products, serial_products},
+    {"mix", call_mix, serial_mix},
+    {"divide", call_divide, serial_divide},
+    {"neighbours", call_neighbours, serial_neighbours},
+    {"escape", call_escape, NULL},
 };
 
 /* Copies of the inputs that begin `offset` elements later. */
@@ -201,10 +207,10 @@ static void maps_have_the_same_bits_however_they_are_divided(void **state)
 /* --- reductions --- */
 
 typedef int reduce_call(const variation *v, size_t n, float *result, const float *x, const float *z);
-#define REDUCE_CALL(name)                                                                                     \
-    static int call_##name(const variation *v, size_t n, float *result, const float *x, const float *z)       \
-    {                                                                                                         \
-        return parallel_reduce_on(v->runtime, &v->options, bits_##name, n, result, x, z);                     \
+#define REDUCE_CALL(name)                                                                               \
+    static int call_##name(const variation *v, size_t n, float *result, const float *x, const float *z) \
+    {                                                                                                   \
+        return parallel_reduce_on(v->runtime, &v->options, bits_##name, n, result, x, z);               \
     }
 REDUCE_CALL(sum)
 REDUCE_CALL(dot)
@@ -267,7 +273,8 @@ static void doubles_and_uneven_outputs_have_the_same_bits(void **state)
             assert_int_equal(parallel_map_on(runtime, &v.options, bits_exp, n, x, to), YOKE_OK);
             memmove(y[k], to, n * sizeof *to);
             uint8_t *bytes = b[k] + v.offset[1];
-            assert_int_equal(parallel_map_on(runtime, &v.options, bits_uneven, n, inputs[0], bytes, d[k], triple[k]), YOKE_OK);
+            assert_int_equal(parallel_map_on(runtime, &v.options, bits_uneven, n, inputs[0], bytes, d[k], triple[k]),
+                             YOKE_OK);
             memmove(b[k], bytes, n);
             assert_int_equal(yoke_close(runtime), YOKE_OK);
         }

@@ -15,7 +15,8 @@ YOKE_FUNCTION(float, source_low, (float x), { return x + OFFSET; })
 YOKE_FUNCTION(float, source_high, (source_outer o), { return source_low(o.inner.a) * source_low(0.0f); })
 YOKE_FUNCTION(float, source_unused, (float x), { return x; })
 
-YOKE_KERNEL(source_kernel, (in(source_outer, x), out(float, y), value(float, k)), { y[i] = source_high(x[i]) + k * OFFSET; })
+YOKE_KERNEL(source_kernel, (in(source_outer, x), out(float, y), value(float, k)),
+            { y[i] = source_high(x[i]) + k * OFFSET; })
 
 static char text[1 << 16];
 
@@ -31,8 +32,12 @@ static void source_has_helpers_and_types_once_and_in_order(void **state)
 {
     (void)state;
     assert_int_equal(yoke_kernel_source(YOKE_KERNEL_OF(source_kernel), text, sizeof text, NULL), YOKE_OK);
-    static const char *const order[] = {"typedef struct source_inner", "typedef struct source_outer", "float source_low",
-                                        "float source_high", "void yoke_item", "__kernel void yoke_k_source_kernel"};
+    static const char *const order[] = {"typedef struct source_inner",
+                                        "typedef struct source_outer",
+                                        "float source_low",
+                                        "float source_high",
+                                        "void yoke_item",
+                                        "__kernel void yoke_k_source_kernel"};
     const char *last = text;
     for (size_t k = 0; k < sizeof order / sizeof *order; k++) {
         const char *at = strstr(text, order[k]);

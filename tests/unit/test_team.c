@@ -25,8 +25,7 @@ static void add_up(void *context, size_t begin, size_t end)
 static void run_some(yoke__team *team, unsigned workers, uint32_t units)
 {
     atomic_size_t sum = 0;
-    yoke__job job = {
-        .run = add_up, .context = &sum, .units = units, .grain = 1, .workers = workers, .wake = true};
+    yoke__job job = {.run = add_up, .context = &sum, .units = units, .grain = 1, .workers = workers, .wake = true};
     assert_int_equal(yoke__team_run(team, &job), YOKE_OK);
     assert_int_equal(atomic_load(&sum), units);
 }

@@ -85,7 +85,7 @@ static void map_sizes_beyond_the_address_space_are_refused(void **state)
     REFUSED(YOKE_EOVERFLOW, parallel_map_2d(bad_rows, SIZE_MAX / 2, 3, x, y));
     REFUSED(YOKE_EOVERFLOW, parallel_map_2d(bad_rows, (size_t)1 << 32, (size_t)1 << 32, x, y));
     REFUSED(YOKE_EOVERFLOW, parallel_reduce(bad_sum, SIZE_MAX, &sum, x));
-    REFUSED(YOKE_EOVERFLOW, parallel_map(bad_map, N, at(UINTPTR_MAX - 7), y));    /* runs past the last address */
+    REFUSED(YOKE_EOVERFLOW, parallel_map(bad_map, N, at(UINTPTR_MAX - 7), y)); /* runs past the last address */
     REFUSED(YOKE_EOVERFLOW, parallel_map(bad_map, N, x, at(UINTPTR_MAX - 4 * N + 5)));
     REFUSED(YOKE_EINVAL, parallel_map(bad_whole, SIZE_MAX, x, y)); /* as a count it is negative */
 }

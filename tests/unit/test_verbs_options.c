@@ -115,7 +115,8 @@ static void deadline_in_the_past_runs_nothing(void **state)
             assert_true(is_untouched());
             assert_non_null(strstr(yoke_error_detail(), "deadline"));
         }
-        assert_int_equal(map_with((yoke_options){.flags = divide, .deadline_ns = yoke_deadline_in(-5)}), YOKE_ETIMEDOUT);
+        assert_int_equal(map_with((yoke_options){.flags = divide, .deadline_ns = yoke_deadline_in(-5)}),
+                         YOKE_ETIMEDOUT);
         assert_true(is_untouched());
         double sum = 3;
         const yoke_options options = {.flags = divide, .deadline_ns = 1};
@@ -184,7 +185,8 @@ typedef struct reports {
 static void on_progress(size_t done, size_t total, void *argument)
 {
     reports *r = argument;
-    r->good = r->good && pthread_equal(r->thread, pthread_self()) && done > r->last && done <= total && total == r->total;
+    r->good =
+        r->good && pthread_equal(r->thread, pthread_self()) && done > r->last && done <= total && total == r->total;
     r->last = done;
     r->calls++;
 }
@@ -194,8 +196,11 @@ static void progress_rises_to_the_total_on_the_callers_thread(void **state)
     (void)state;
     for (unsigned round = 0; round < 60; round++) {
         reports r = {.thread = pthread_self(), .good = true, .total = N};
-        yoke_options options = {.workers = 1 + round % 4, .grain = 1 + 37 * (round % 5), .progress = on_progress,
-                                .progress_argument = &r, .flags = round % 2};
+        yoke_options options = {.workers = 1 + round % 4,
+                                .grain = 1 + 37 * (round % 5),
+                                .progress = on_progress,
+                                .progress_argument = &r,
+                                .flags = round % 2};
         assert_int_equal(map_with(options), YOKE_OK);
         assert_true(is_done() && r.good && r.calls >= 1);
         assert_int_equal(r.last, N);
@@ -215,8 +220,11 @@ static void progress_of_a_call_that_ran_nothing_does_not_claim_it_all(void **sta
     (void)state;
     for (unsigned workers = 1; workers <= 2; workers++) {
         reports r = {.thread = pthread_self(), .good = true, .total = N};
-        const yoke_options options = {.workers = workers, .progress = on_progress, .progress_argument = &r,
-                                      .flags = YOKE_ALWAYS_DIVIDE, .deadline_ns = 1};
+        const yoke_options options = {.workers = workers,
+                                      .progress = on_progress,
+                                      .progress_argument = &r,
+                                      .flags = YOKE_ALWAYS_DIVIDE,
+                                      .deadline_ns = 1};
         assert_int_equal(map_with(options), YOKE_ETIMEDOUT);
         assert_true(is_untouched());
         assert_true(r.last < N);
@@ -262,7 +270,7 @@ static void environment_values_that_are_unknown_are_refused_by_name(void **state
 static void environment_values_that_are_known_are_followed(void **state)
 {
     (void)state;
-    static const char *const settings[][2] = {{"YOKE_WORKERS", "3"}, {"YOKE_PIN", "none"},  {"YOKE_ISA", "baseline"},
+    static const char *const settings[][2] = {{"YOKE_WORKERS", "3"},   {"YOKE_PIN", "none"}, {"YOKE_ISA", "baseline"},
                                               {"YOKE_DEVICES", "cpu"}, {"YOKE_PIN", "numa"}, {"YOKE_WORKERS", ""}};
     for (size_t k = 0; k < sizeof settings / sizeof *settings; k++) {
         assert_int_equal(setenv(settings[k][0], settings[k][1], 1), 0);
@@ -278,9 +286,10 @@ static void environment_values_that_are_known_are_followed(void **state)
 static void runtime_options_that_are_absurd_are_refused(void **state)
 {
     (void)state;
-    const yoke_runtime_options bad[] = {{.size = 3}, {.size = sizeof(yoke_runtime_options) + 1}, {.workers = 65537},
-                                        {.workers = UINT32_MAX}, {.pin = (yoke_pin)5}, {.pin = (yoke_pin)-1}, {.isa = "mmx"},
-                                        {.isa = ""}};
+    const yoke_runtime_options bad[] = {{.size = 3},          {.size = sizeof(yoke_runtime_options) + 1},
+                                        {.workers = 65537},   {.workers = UINT32_MAX},
+                                        {.pin = (yoke_pin)5}, {.pin = (yoke_pin)-1},
+                                        {.isa = "mmx"},       {.isa = ""}};
     for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
         assert_null(yoke_open(&bad[k]));
         assert_true(strlen(yoke_error_detail()) > 20);

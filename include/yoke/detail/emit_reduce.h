@@ -9,13 +9,14 @@
 #define YOKE__FOLD(exact, name, fold) YOKE__APPLY(YOKE__FOLD_, exact, name, YOKE__UNPAREN fold)
 #define YOKE__FOLD_(exact, name, T, yoke__identity, ...)                                                       \
     typedef T yoke__##name##_result;                                                                           \
-    static YOKE__UNUSED void yoke__##name##_identity(void *yoke__r)                                            \
+    YOKE__RANGE(exact, YOKE__TARGET_BASELINE) void yoke__##name##_identity(void *yoke__r)                      \
     {                                                                                                          \
         const T yoke__start = yoke__identity;                                                                  \
         *(T *)yoke__r = yoke__start;                                                                           \
     }                                                                                                          \
     YOKE__FOR_EACH_ISA(YOKE__COMBINE, exact, name, (), T, yoke__identity, __VA_ARGS__)                         \
-    static YOKE__UNUSED void yoke__##name##_combine(void *yoke__left, const void *yoke__right)                 \
+    YOKE__RANGE(exact, YOKE__TARGET_BASELINE)                                                                  \
+    void yoke__##name##_combine(void *yoke__left, const void *yoke__right)                                     \
     {                                                                                                          \
         *(T *)yoke__left = yoke__##name##_combine_baseline(*(const T *)yoke__left, *(const T *)yoke__right);   \
     }
