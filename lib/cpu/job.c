@@ -1,5 +1,6 @@
 /* Running jobs: publish, claim, steal, sleep. A job ends when its units are done, not when workers have reported; a
  * worker that comes late finds nothing to claim and has touched nothing. */
+#include <sched.h>
 #include <sys/resource.h>
 
 #include "lib/cpu/team.h"
@@ -147,6 +148,8 @@ static void wake_next(crew *c, unsigned s, unsigned self)
     slot *at = &c->team->slots[s];
     if (!at->job.wake || atomic_load(&c->team->asleep) == 0)
         return;
+    if (self == 0)
+        atomic_store_explicit(&c->team->caller_cpu, sched_getcpu(), memory_order_relaxed);
     for (unsigned k = 2 * self + 1; k <= 2 * self + 2 && k < at->job.workers; k++)
         wake(c, k);
 }
@@ -212,6 +215,8 @@ static void sleep_until_woken(worker *self, uint64_t seen)
         self->woken = true;
     }
     atomic_fetch_sub(&team->asleep, 1);
+    if (self->woken)
+        yoke__team_make_way(self);
 }
 
 /* A range on its way from victim to thief is in no lane for a moment, so a look that found nothing is not final. */

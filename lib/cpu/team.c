@@ -28,6 +28,54 @@ unsigned yoke__fork_count(void)
 
 /* --- threads --- */
 
+/* The core of a CPU by the system's number; -1: not among the usable ones. */
+static long core_of_cpu(const crew *c, int cpu)
+{
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(c->team->topology, &count);
+    for (size_t k = 0; k < count; k++)
+        if (cpu >= 0 && pus[k].os_index == (unsigned)cpu)
+            return (long)pus[k].core;
+    return -1;
+}
+
+static bool is_on_core(const crew *c, unsigned k, long core)
+{
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(c->team->topology, &count);
+    return c->places[k].pinned && !c->places[k].whole_node && (long)pus[c->places[k].pu].core == core;
+}
+
+static void swap_with_free(crew *c, unsigned k)
+{
+    yoke__place mine = c->places[k];
+    c->places[k] = c->places[0];
+    c->places[0] = mine;
+}
+
+void yoke__team_make_way(worker *self)
+{
+    crew *c = self->crew;
+    const long core = core_of_cpu(c, atomic_load_explicit(&c->team->caller_cpu, memory_order_relaxed));
+    pthread_mutex_lock(&c->moving);
+    if (core >= 0 && is_on_core(c, self->index, core) && !is_on_core(c, 0, core)) {
+        swap_with_free(c, self->index);
+        (void)yoke__topology_bind_thread(c->team->topology, &c->places[self->index]);
+    }
+    pthread_mutex_unlock(&c->moving);
+}
+
+/* The thread that opens a team is usually the one that calls: its core is the one to keep free. */
+static void keep_core_of_opener(crew *c)
+{
+    const long core = core_of_cpu(c, sched_getcpu());
+    for (unsigned k = 1; core >= 0 && k < c->workers; k++)
+        if (is_on_core(c, k, core) && !is_on_core(c, 0, core)) {
+            swap_with_free(c, k);
+            return;
+        }
+}
+
 static void *thread_main(void *argument)
 {
     worker *self = argument;
@@ -36,8 +84,11 @@ static void *thread_main(void *argument)
     yoke__float_init_thread();
     /* A worker that cannot be pinned works where it is. Without a policy it may run wherever the process may, also
      * when the thread that made it was bound. */
-    if (self->crew->places[self->index].pinned)
-        (void)yoke__topology_bind_thread(team->topology, &self->crew->places[self->index]);
+    pthread_mutex_lock(&self->crew->moving);
+    const yoke__place place = self->crew->places[self->index];
+    pthread_mutex_unlock(&self->crew->moving);
+    if (place.pinned)
+        (void)yoke__topology_bind_thread(team->topology, &place);
     else
         (void)yoke__topology_unbind_thread(team->topology);
     yoke__team_serve(self);
@@ -74,6 +125,7 @@ static void free_crew(crew *c)
     yoke__free(c->lanes);
     yoke__free(c->order);
     yoke__free(c->places);
+    (void)pthread_mutex_destroy(&c->moving);
     yoke__free(c);
 }
 
@@ -99,6 +151,7 @@ static int make_crew(crew **out, yoke__team *team, unsigned workers)
         return yoke__fail(YOKE_ENOMEM, "no memory for %u workers", workers);
     c->team = team;
     c->workers = workers;
+    (void)pthread_mutex_init(&c->moving, NULL);
     c->worker = yoke__alloc_aligned(YOKE_CACHE_LINE, workers * sizeof *c->worker);
     c->lanes = yoke__alloc_aligned(YOKE_CACHE_LINE, (size_t)SLOTS * workers * sizeof *c->lanes);
     c->places = yoke__alloc_zeroed(workers, sizeof *c->places);
@@ -109,8 +162,10 @@ static int make_crew(crew **out, yoke__team *team, unsigned workers)
     const yoke__pu *pus = yoke__topology_pus(team->topology, &count);
     if (status == YOKE_OK)
         status = yoke__topology_place(pus, count, team->pin, workers, c->places);
-    if (status == YOKE_OK)
+    if (status == YOKE_OK) {
+        keep_core_of_opener(c);
         status = order_victims(c);
+    }
     if (status != YOKE_OK) {
         free_crew(c);
         return status;
@@ -189,6 +244,7 @@ int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin
     if (team == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a team of workers");
     *team = (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns};
+    atomic_init(&team->caller_cpu, -1);
     (void)pthread_mutex_init(&team->replace, NULL);
     atomic_store(&team->forks, yoke__fork_count());
     atomic_store(&team->revival, yoke__fork_count());
@@ -271,10 +327,12 @@ int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
     if (yoke__team_inside())
         return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
     take_all_slots(team, true);
-    const crew *c = atomic_load(&team->crew);
+    crew *c = atomic_load(&team->crew);
     bool known = k < c->workers;
+    pthread_mutex_lock(&c->moving);
     if (known)
         *place = c->places[k];
+    pthread_mutex_unlock(&c->moving);
     free_all_slots(team);
     return known ? YOKE_OK
                  : yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);

@@ -44,13 +44,15 @@ typedef struct crew {
     worker *worker;
     lane *lanes;      /* [SLOTS][workers] */
     unsigned *order;  /* [workers][workers - 1], nearest first; NULL when too many: then round and round */
-    yoke__place *places;
+    yoke__place *places; /* [0] is kept free for callers */
+    pthread_mutex_t moving; /* guards places: a worker that finds a caller on its core takes the free place instead */
 } crew;
 
 struct yoke__team {
     /* epoch in the high half, mask of the live slots in the low one: the line that idle workers watch */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
+    _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
     _Atomic uint32_t alone;                          /* callers that run without a slot */
     pthread_mutex_t replace; /* held by who takes all slots: two could not */
@@ -72,6 +74,10 @@ static inline lane *yoke__lane(const crew *c, unsigned s, unsigned k)
 
 /* Body of a worker's thread. */
 void yoke__team_serve(worker *self);
+
+/* Takes the free place when a caller runs where the worker is pinned. The scheduler would leave them there for
+ * milliseconds, each in the other's way, beside an idle core. */
+void yoke__team_make_way(worker *self);
 
 /* How often this process has been forked off: 0 in the first. */
 unsigned yoke__fork_count(void);
