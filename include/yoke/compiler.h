@@ -18,11 +18,12 @@
 #define YOKE__CONTRACT_OFF _Pragma("STDC FP_CONTRACT OFF")
 #else
 #if defined(__OPTIMIZE__)
-#define YOKE__OPTIMIZE \
-    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=fast", \
-                            "no-loop-interchange", "no-loop-unroll-and-jam")))
+#define YOKE__OPTIMIZE                                                                                    \
+    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", \
+                            "fp-contract=fast", "no-loop-interchange", "no-loop-unroll-and-jam")))
 #define YOKE__OPTIMIZE_EXACT \
-    __attribute__((optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=off")))
+    __attribute__((          \
+        optimize("O3", "no-fast-math", "no-trapping-math", "no-math-errno", "no-thread-jumps", "fp-contract=off")))
 #else
 #define YOKE__OPTIMIZE
 #define YOKE__OPTIMIZE_EXACT __attribute__((optimize("fp-contract=off")))
@@ -35,13 +36,13 @@
 #if defined(__clang__)
 #define YOKE__TARGET_BASELINE __attribute__((target("arch=x86-64,no-avx,no-avx2,no-fma,no-avx512f,no-sse3,no-f16c")))
 #define YOKE__TARGET_AVX2 __attribute__((target("arch=x86-64,avx2,fma,bmi,bmi2,f16c,no-avx512f")))
-#define YOKE__TARGET_AVX512                                                                           \
+#define YOKE__TARGET_AVX512                                                                                  \
     __attribute__((target("arch=x86-64,avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c"), \
                    min_vector_width(512)))
 #else
 #define YOKE__TARGET_BASELINE __attribute__((target("arch=x86-64")))
 #define YOKE__TARGET_AVX2 __attribute__((target("arch=x86-64,avx2,fma,bmi,bmi2,f16c")))
-#define YOKE__TARGET_AVX512                                                                   \
+#define YOKE__TARGET_AVX512                                                                                 \
     __attribute__((target("arch=x86-64,avx512f,avx512dq,avx512bw,avx512vl,avx512cd,avx2,fma,bmi,bmi2,f16c," \
                           "prefer-vector-width=512")))
 #endif

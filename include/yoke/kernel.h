@@ -131,8 +131,8 @@ YOKE_API int yoke_kernel_write_source(const yoke_kernel *kernel, const char *pat
 /* Entered by the launchers only; the verbs of parallel.h are the way in. */
 YOKE_API int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
                              size_t size0, size_t size1, void *const *arguments);
-YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
-                                size_t n, void *result, void *const *arguments);
+YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t n,
+                                void *result, void *const *arguments);
 
 #ifdef __cplusplus
 }
@@ -165,9 +165,10 @@ YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *optio
 #define YOKE_LANES(T, x) T x[yoke_lanes_max]
 #define YOKE_EACH for (size_t l = 0, i = yoke_first; l < yoke_lanes; l++, i++)
 #define YOKE_RSQRT_ESTIMATE(r, x) yoke_lanes_rsqrt_estimate(r, x, yoke_lanes)
-#define YOKE_ANY(alive, ...) \
-    alive = 0;               \
-    for (size_t l = 0; l < yoke_lanes; l++) alive |= (__VA_ARGS__)
+#define YOKE_ANY(alive, ...)                \
+    alive = 0;                              \
+    for (size_t l = 0; l < yoke_lanes; l++) \
+    alive |= (__VA_ARGS__)
 
 /** YOKE_REDUCE(name, (T, identity, combine), (parameters), expression): folds the expression over all items.
  *  combine is an expression over `a` and `b`, both T: a + b, or fmaxf(a, b). */
@@ -182,7 +183,7 @@ YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *optio
 #define YOKE_EXACT_FUNCTION(result, name, arguments, ...) \
     YOKE__EMIT_FUNCTION(YOKE__CONTRACT_OFF, result, name, arguments, __VA_ARGS__)
 /** YOKE_TYPE(pair, { float x; float y; }): a plain struct for parameters, results and bodies. */
-#define YOKE_TYPE(name, ...)     \
+#define YOKE_TYPE(name, ...)              \
     typedef struct name __VA_ARGS__ name; \
     YOKE__TEXT(name, "typedef struct " #name, YOKE__STR(__VA_ARGS__), 1)
 

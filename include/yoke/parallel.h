@@ -61,18 +61,15 @@ YOKE_API int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *opt
 #else
 #define YOKE__LOST_CONST _Pragma("GCC diagnostic error \"-Wdiscarded-qualifiers\"")
 #endif
-#define YOKE__TYPED_CALL(kernel, verb, extra, runtime, options, ...)                                           \
-    __extension__({                                                                                            \
-        _Static_assert(YOKE__COUNT(__VA_ARGS__) == extra + sizeof yoke__##kernel##_arguments,                  \
-                       "kernel " #kernel ": too few or too many arguments");                                   \
-        _Pragma("GCC diagnostic push")                                                                         \
-        _Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")                                       \
-        YOKE__LOST_CONST                                                                                       \
-        _Pragma("GCC diagnostic error \"-Wint-conversion\"")                                                   \
-        _Pragma("GCC diagnostic error \"-Wimplicit-function-declaration\"")                                    \
-        const int yoke__status = yoke__##verb##_##kernel(runtime, options, __VA_ARGS__);                       \
-        _Pragma("GCC diagnostic pop")                                                                          \
-        yoke__status;                                                                                          \
+#define YOKE__TYPED_CALL(kernel, verb, extra, runtime, options, ...)                                         \
+    __extension__({                                                                                          \
+        _Static_assert(YOKE__COUNT(__VA_ARGS__) == extra + sizeof yoke__##kernel##_arguments,                \
+                       "kernel " #kernel ": too few or too many arguments");                                 \
+        _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic error \"-Wincompatible-pointer-types\"")      \
+            YOKE__LOST_CONST _Pragma("GCC diagnostic error \"-Wint-conversion\"")                            \
+                _Pragma("GCC diagnostic error \"-Wimplicit-function-declaration\"") const int yoke__status = \
+                    yoke__##verb##_##kernel(runtime, options, __VA_ARGS__);                                  \
+        _Pragma("GCC diagnostic pop") yoke__status;                                                          \
     })
 #endif
 

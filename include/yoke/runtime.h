@@ -24,21 +24,21 @@ extern "C" {
 #endif
 
 /** Every status: name, number (stable, never reused), text. 0 is success. */
-#define YOKE_STATUS_MAP(X)                                           \
-    X(EINVAL, -1, "invalid argument")                                \
-    X(EOVERFLOW, -2, "size overflows the address space")             \
-    X(ENOMEM, -3, "out of memory")                                   \
-    X(EVERSION, -4, "structure of an unknown size or version")       \
-    X(ENOSYS, -5, "not supported by this build")                     \
-    X(EIO, -6, "input or output failed")                             \
-    X(EBUSY, -10, "in use")                                          \
-    X(ETIMEDOUT, -11, "deadline passed before the work was done")    \
-    X(ECANCELED, -12, "cancelled before the work was done")          \
-    X(ESTATE, -13, "not possible in this state")                     \
-    X(EFORKED, -14, "not usable in a forked child")                  \
-    X(ENODEV, -20, "no such device")                                 \
-    X(ETOPOLOGY, -21, "the machine's topology could not be read")    \
-    X(EAGAIN, -22, "the system lacks resources for another thread")  \
+#define YOKE_STATUS_MAP(X)                                          \
+    X(EINVAL, -1, "invalid argument")                               \
+    X(EOVERFLOW, -2, "size overflows the address space")            \
+    X(ENOMEM, -3, "out of memory")                                  \
+    X(EVERSION, -4, "structure of an unknown size or version")      \
+    X(ENOSYS, -5, "not supported by this build")                    \
+    X(EIO, -6, "input or output failed")                            \
+    X(EBUSY, -10, "in use")                                         \
+    X(ETIMEDOUT, -11, "deadline passed before the work was done")   \
+    X(ECANCELED, -12, "cancelled before the work was done")         \
+    X(ESTATE, -13, "not possible in this state")                    \
+    X(EFORKED, -14, "not usable in a forked child")                 \
+    X(ENODEV, -20, "no such device")                                \
+    X(ETOPOLOGY, -21, "the machine's topology could not be read")   \
+    X(EAGAIN, -22, "the system lacks resources for another thread") \
     X(EINTERNAL, -99, "internal error: please report it")
 
 enum yoke_status {
@@ -69,10 +69,10 @@ typedef enum yoke_pin {
 
 /** How a runtime is opened; zeroed members mean the defaults. */
 typedef struct yoke_runtime_options {
-    size_t size;       /**< 0, or sizeof(yoke_runtime_options) */
-    unsigned workers;  /**< threads that work, the caller included; 0: YOKE_WORKERS, else one per usable core */
-    yoke_pin pin;      /**< policy of placement */
-    const char *isa;   /**< "baseline", "avx2", "avx512" or "neon"; NULL: YOKE_ISA, else the best this CPU has */
+    size_t size;      /**< 0, or sizeof(yoke_runtime_options) */
+    unsigned workers; /**< threads that work, the caller included; 0: YOKE_WORKERS, else one per usable core */
+    yoke_pin pin;     /**< policy of placement */
+    const char *isa;  /**< "baseline", "avx2", "avx512" or "neon"; NULL: YOKE_ISA, else the best this CPU has */
 } yoke_runtime_options;
 
 typedef struct yoke_runtime yoke_runtime;

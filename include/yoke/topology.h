@@ -25,10 +25,10 @@ typedef struct yoke_topology {
 
 /** Where a worker was put. */
 typedef struct yoke_worker_place {
-    int pinned;                         /**< 0: it may run anywhere, and the rest means nothing */
-    int whole_node;                     /**< it may run on any core of its node */
+    int pinned;                          /**< 0: it may run anywhere, and the rest means nothing */
+    int whole_node;                      /**< it may run on any core of its node */
     unsigned package, node, cache, core; /**< counted from 0 over what is usable */
-    unsigned os_cpu;                    /**< the system's number of the hardware thread */
+    unsigned os_cpu;                     /**< the system's number of the hardware thread */
 } yoke_worker_place;
 
 /** Fills *topology. NULL runtime: the default one. Any thread. @return 0, EINVAL, or why no runtime could be opened. */

@@ -9,15 +9,12 @@ static _Thread_local int last_status;
 const char *yoke_strerror(int status)
 {
     switch (status) {
-    case YOKE_OK:
-        return "success";
+    case YOKE_OK: return "success";
 #define STATUS_CASE(name, number, text) \
-    case number:                        \
-        return text;
+    case number: return text;
         YOKE_STATUS_MAP(STATUS_CASE)
 #undef STATUS_CASE
-    default:
-        return "unknown status";
+    default: return "unknown status";
     }
 }
 

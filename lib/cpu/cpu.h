@@ -31,7 +31,7 @@ typedef struct yoke__job {
     bool wake;        /* whether sleeping workers are worth waking */
     bool controlled;  /* whether any of the following is set; a worker reads them only then */
     const volatile int *cancel;
-    int64_t deadline_ns; /* 0: none */
+    int64_t deadline_ns;                                         /* 0: none */
     void (*progress)(size_t done, size_t units, void *argument); /* on the caller's thread only */
     void *progress_argument;
 } yoke__job;

@@ -48,8 +48,9 @@ int yoke__isa_choose(const char *name, yoke__isa *isa)
         if (!match && !(k == YOKE__ISA_BASELINE && strcmp(name, "baseline") == 0))
             continue;
         if (!has((yoke__isa)k))
-            return yoke__fail(YOKE_ENODEV, "this CPU or its operating system lacks instruction set %s; the best it has is %s",
-                              name, names[yoke__isa_best()]);
+            return yoke__fail(YOKE_ENODEV,
+                              "this CPU or its operating system lacks instruction set %s; the best it has is %s", name,
+                              names[yoke__isa_best()]);
         *isa = (yoke__isa)k;
         return YOKE_OK;
     }

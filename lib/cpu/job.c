@@ -5,7 +5,14 @@
 
 #include "lib/cpu/team.h"
 
-enum { SPIN_SHORT_NS = 5000, CAUTIOUS_SLEEPS = 32, SPINS_PER_LOOK = 16, WAIT_SPIN_NS = 50000, PROGRESS_NS = 10000000, HANDOVER_NS = 500 };
+enum {
+    SPIN_SHORT_NS = 5000,
+    CAUTIOUS_SLEEPS = 32,
+    SPINS_PER_LOOK = 16,
+    WAIT_SPIN_NS = 50000,
+    PROGRESS_NS = 10000000,
+    HANDOVER_NS = 500
+};
 
 /* Units that this thread is inside of. Initial-exec: a look at it must not cost a call. */
 static _Thread_local unsigned depth __attribute__((tls_model("initial-exec")));
@@ -362,7 +369,7 @@ YOKE_HOT static void leave_alone(yoke__team *team, yoke__float_environment saved
 }
 
 YOKE_HOT void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
-                         const void *context, size_t begin, size_t end)
+                                  const void *context, size_t begin, size_t end)
 {
     yoke__float_environment saved = enter_alone(team);
     run(context, begin, end);

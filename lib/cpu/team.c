@@ -264,7 +264,8 @@ int yoke__team_destroy(yoke__team *team)
     if (team == NULL)
         return YOKE_OK;
     if (yoke__team_inside())
-        return yoke__fail(YOKE_EBUSY, "a body cannot close the runtime that may run it; close it after the map returned");
+        return yoke__fail(YOKE_EBUSY,
+                          "a body cannot close the runtime that may run it; close it after the map returned");
     if (!yoke__team_after_fork(team) || !take_all_slots(team, false))
         return yoke__fail(YOKE_EBUSY, "a map still runs on this runtime; close it after the map returned");
     crew *c = atomic_load(&team->crew);

@@ -42,9 +42,9 @@ typedef struct crew {
     struct yoke__team *team;
     unsigned workers; /* the caller included: worker[0] has no thread */
     worker *worker;
-    lane *lanes;      /* [SLOTS][workers] */
-    unsigned *order;  /* [workers][workers - 1], nearest first; NULL when too many: then round and round */
-    yoke__place *places; /* [0] is kept free for callers */
+    lane *lanes;            /* [SLOTS][workers] */
+    unsigned *order;        /* [workers][workers - 1], nearest first; NULL when too many: then round and round */
+    yoke__place *places;    /* [0] is kept free for callers */
     pthread_mutex_t moving; /* guards places: a worker that finds a caller on its core takes the free place instead */
 } crew;
 
@@ -55,7 +55,7 @@ struct yoke__team {
     _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
     _Atomic uint32_t alone;                          /* callers that run without a slot */
-    pthread_mutex_t replace; /* held by who takes all slots: two could not */
+    pthread_mutex_t replace;                         /* held by who takes all slots: two could not */
     _Atomic unsigned workers;                        /* crew->workers, for planning */
     _Atomic bool quit;
     crew *_Atomic crew;

@@ -113,12 +113,9 @@ static const char *space_of(yoke_mode mode)
     switch (mode) {
     case YOKE_MODE_OUT:
     case YOKE_MODE_INOUT:
-    case YOKE_MODE_SCATTER:
-        return "__global ";
-    case YOKE_MODE_VALUE:
-        return "const ";
-    default:
-        return "__global const ";
+    case YOKE_MODE_SCATTER: return "__global ";
+    case YOKE_MODE_VALUE: return "const ";
+    default: return "__global const ";
     }
 }
 
@@ -139,14 +136,10 @@ static void put_names(writer *w, const yoke_kernel *kernel)
 static const char *item_sizes(yoke_shape shape)
 {
     switch (shape) {
-    case YOKE_SHAPE_MAP_2D:
-        return "const ulong i, const ulong j, const ulong width, const ulong height";
-    case YOKE_SHAPE_LANES:
-        return "const ulong yoke_first, const ulong n";
-    case YOKE_SHAPE_LANES_2D:
-        return "const ulong yoke_first, const ulong j, const ulong width, const ulong height";
-    default:
-        return "const ulong i, const ulong n";
+    case YOKE_SHAPE_MAP_2D: return "const ulong i, const ulong j, const ulong width, const ulong height";
+    case YOKE_SHAPE_LANES: return "const ulong yoke_first, const ulong n";
+    case YOKE_SHAPE_LANES_2D: return "const ulong yoke_first, const ulong j, const ulong width, const ulong height";
+    default: return "const ulong i, const ulong n";
     }
 }
 
@@ -176,7 +169,8 @@ static void put_item(writer *w, const yoke_kernel *kernel)
 /* Work-items start at yoke_begin; those past the end, there to fill a work-group, do nothing. */
 static void put_map(writer *w, const yoke_kernel *kernel, bool flat)
 {
-    put(w, "__kernel void yoke_k_%s(const ulong yoke_begin, const ulong yoke_size0, const ulong yoke_size1", kernel->name);
+    put(w, "__kernel void yoke_k_%s(const ulong yoke_begin, const ulong yoke_size0, const ulong yoke_size1",
+        kernel->name);
     put_parameters(w, kernel);
     if (flat)
         put(w, ") {\n    const ulong yoke_i = yoke_begin + get_global_id(0);\n"
@@ -192,15 +186,17 @@ static void put_map(writer *w, const yoke_kernel *kernel, bool flat)
 static void put_reduce(writer *w, const yoke_kernel *kernel)
 {
     const char *type = kernel->result_type;
-    put(w, "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void yoke_k_%s(const ulong yoke_block, "
-           "const ulong yoke_size0, __global %s *yoke_result",
+    put(w,
+        "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void yoke_k_%s(const ulong yoke_block, "
+        "const ulong yoke_size0, __global %s *yoke_result",
         kernel->name, type);
     put_parameters(w, kernel);
-    put(w, ") {\n    __local %s yoke_lane[64];\n    const ulong yoke_l = get_local_id(0);\n"
-           "    const ulong yoke_from = get_group_id(0) * yoke_block;\n"
-           "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_sum = %s;\n"
-           "    for (ulong yoke_i = yoke_from + yoke_l; yoke_i < yoke_to; yoke_i += 64)\n"
-           "        yoke_sum = yoke_combine(yoke_sum, yoke_item(yoke_i, yoke_size0",
+    put(w,
+        ") {\n    __local %s yoke_lane[64];\n    const ulong yoke_l = get_local_id(0);\n"
+        "    const ulong yoke_from = get_group_id(0) * yoke_block;\n"
+        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_sum = %s;\n"
+        "    for (ulong yoke_i = yoke_from + yoke_l; yoke_i < yoke_to; yoke_i += 64)\n"
+        "        yoke_sum = yoke_combine(yoke_sum, yoke_item(yoke_i, yoke_size0",
         type, type, kernel->identity_text);
     put_names(w, kernel);
     put(w, "));\n    yoke_lane[yoke_l] = yoke_sum;\n    barrier(CLK_LOCAL_MEM_FENCE);\n"
@@ -218,9 +214,11 @@ static void put_accumulate(writer *w, const yoke_kernel *kernel)
     put(w, "__kernel void yoke_k_%s(const ulong yoke_block, const ulong yoke_size0, __global %s *yoke_result",
         kernel->name, type);
     put_parameters(w, kernel);
-    put(w, ") {\n    const ulong yoke_from = get_global_id(0) * yoke_block;\n    if (yoke_from >= yoke_size0) return;\n"
-           "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_acc = %s;\n"
-           "    for (ulong yoke_i = yoke_from; yoke_i < yoke_to; yoke_i++)\n        yoke_item(&yoke_acc, yoke_i, yoke_size0",
+    put(w,
+        ") {\n    const ulong yoke_from = get_global_id(0) * yoke_block;\n    if (yoke_from >= yoke_size0) return;\n"
+        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_acc = %s;\n"
+        "    for (ulong yoke_i = yoke_from; yoke_i < yoke_to; yoke_i++)\n        yoke_item(&yoke_acc, yoke_i, "
+        "yoke_size0",
         type, kernel->identity_text);
     put_names(w, kernel);
     put(w, ");\n    yoke_result[get_global_id(0)] = yoke_acc;\n}\n");

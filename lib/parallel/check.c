@@ -99,10 +99,11 @@ YOKE_HOT static int check_overlaps(yoke__checked *checked, const span *spans)
             if (!(a->written || b->written) || a->begin >= b->end || b->begin >= a->end)
                 continue;
             if (!may_share(kernel, a, i, b, j))
-                return yoke__fail(YOKE_EINVAL,
-                                  "kernel %s: arrays %s and %s overlap and one is written; only an `in` and an `out` or "
-                                  "`inout` of equal element size may be the same array, and exactly the same",
-                                  kernel->name, kernel->parameters[j].name, kernel->parameters[i].name);
+                return yoke__fail(
+                    YOKE_EINVAL,
+                    "kernel %s: arrays %s and %s overlap and one is written; only an `in` and an `out` or "
+                    "`inout` of equal element size may be the same array, and exactly the same",
+                    kernel->name, kernel->parameters[j].name, kernel->parameters[i].name);
             checked->streamable[i] = checked->streamable[j] = false;
         }
     }
@@ -116,20 +117,22 @@ YOKE_HOT static int check_pitch(yoke__checked *checked, const yoke_options *opti
     if (options == NULL || options->pitch == 0 || options->pitch == width)
         return YOKE_OK;
     if (!is_2d(checked->kernel) || options->pitch < width)
-        return yoke__fail(YOKE_EINVAL, "kernel %s: a row pitch of %zu elements needs a 2-D kernel and at least the width",
+        return yoke__fail(YOKE_EINVAL,
+                          "kernel %s: a row pitch of %zu elements needs a 2-D kernel and at least the width",
                           checked->kernel->name, options->pitch);
     checked->pitch = options->pitch;
     for (unsigned k = 0; k < checked->kernel->parameter_count; k++)
         if (checked->kernel->parameters[k].mode == YOKE_MODE_HALO)
-            return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is a halo, which cannot have a row pitch; store its rows "
-                                           "without gaps",
+            return yoke__fail(YOKE_EINVAL,
+                              "kernel %s: array %s is a halo, which cannot have a row pitch; store its rows "
+                              "without gaps",
                               checked->kernel->name, checked->kernel->parameters[k].name);
     return YOKE_OK;
 }
 
 /* Only what the kernel's parameters need is written: the whole of it would cost more than a small map. */
 YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, size_t size0, size_t size1,
-                  void *const *arguments)
+                           void *const *arguments)
 {
     checked->kernel = kernel;
     checked->call.size[0] = size0;
@@ -147,8 +150,8 @@ YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, si
     }
 }
 
-YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
-                     size_t size1, void *const *arguments)
+YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options,
+                              size_t size0, size_t size1, void *const *arguments)
 {
     start(checked, kernel, size0, size1, arguments);
     int status = check_pitch(checked, options);

@@ -27,8 +27,8 @@ YOKE_HOT static void choose_streaming(const yoke_runtime *runtime, const yoke_op
     work->chosen = run->stream;
 }
 
-YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t size0,
-                    size_t size1, void *const *arguments)
+YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
+                             size_t size0, size_t size1, void *const *arguments)
 {
     kernel_run run;
     int status = yoke__check_options(options);

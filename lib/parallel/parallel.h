@@ -63,12 +63,12 @@ bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
 typedef struct yoke__checked {
     const yoke_kernel *kernel;
     yoke_call call;
-    size_t items;                              /* to divide: n, or rows */
-    size_t item_bytes[YOKE_MAX_PARAMETERS];    /* of sliced arrays, per element of the grid; else 0 */
-    bool streamable[YOKE_MAX_PARAMETERS];      /* written only, and no input of this call */
-    size_t bytes;                              /* touched by the call, all arrays */
-    size_t pitch;                              /* 2-D: grid elements from row to row */
-    bool indivisible;                          /* scatter: one place */
+    size_t items;                           /* to divide: n, or rows */
+    size_t item_bytes[YOKE_MAX_PARAMETERS]; /* of sliced arrays, per element of the grid; else 0 */
+    bool streamable[YOKE_MAX_PARAMETERS];   /* written only, and no input of this call */
+    size_t bytes;                           /* touched by the call, all arrays */
+    size_t pitch;                           /* 2-D: grid elements from row to row */
+    bool indivisible;                       /* scatter: one place */
 } yoke__checked;
 
 int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,

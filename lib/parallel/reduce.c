@@ -31,8 +31,7 @@ static void combine_tree(const reduction *r, size_t blocks)
     const yoke_kernel *kernel = r->checked.kernel;
     for (size_t distance = 1; distance < blocks; distance *= 2)
         for (size_t k = 0; k + distance < blocks; k += 2 * distance)
-            kernel->combine(r->partials + k * kernel->result_size,
-                            r->partials + (k + distance) * kernel->result_size);
+            kernel->combine(r->partials + k * kernel->result_size, r->partials + (k + distance) * kernel->result_size);
 }
 
 static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction *r, void *result)
@@ -47,12 +46,8 @@ static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction 
     r->partials = heap ? yoke__alloc_aligned(alignment, bytes) : on_stack;
     if (r->partials == NULL)
         return yoke__fail(YOKE_ENOMEM, "kernel %s: no memory for %zu partial results", kernel->name, blocks);
-    yoke__work work = {.run = fold_blocks,
-                       .context = r,
-                       .items = blocks,
-                       .total = r->checked.items,
-                       .scale = r->block,
-                       .step = 1};
+    yoke__work work = {
+        .run = fold_blocks, .context = r, .items = blocks, .total = r->checked.items, .scale = r->block, .step = 1};
     int status = yoke__run_work(runtime, options, kernel, &work);
     if (status == YOKE_OK) {
         yoke__float_environment saved = yoke__float_enter();

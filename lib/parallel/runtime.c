@@ -209,7 +209,8 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
         return status;
     size_t count;
     const yoke__pu *pu = yoke__topology_pus(runtime->topology, &count) + found.pu;
-    *place = (yoke_worker_place){found.pinned, found.whole_node, pu->package, pu->node, pu->cache, pu->core, pu->os_index};
+    *place =
+        (yoke_worker_place){found.pinned, found.whole_node, pu->package, pu->node, pu->cache, pu->core, pu->os_index};
     return YOKE_OK;
 }
 

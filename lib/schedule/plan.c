@@ -1,12 +1,12 @@
 #include "lib/schedule/schedule.h"
 
 enum {
-    LARGEST_UNIT = 1024,       /* items: a few pages, so that neighbours do not share cache lines or pages often */
-    VECTOR_ITEMS = 64,         /* whole vectors of every type */
-    UNITS_WANTED = 256,        /* per map of unknown cost: room for 1 to 64 workers to share evenly */
-    REDUCTION_BLOCK = 4096,    /* items, at least */
-    REDUCTION_BLOCKS = 1024,   /* partial results, at most */
-    REDUCTION_BYTES = 1 << 20  /* of partial results, at most */
+    LARGEST_UNIT = 1024,      /* items: a few pages, so that neighbours do not share cache lines or pages often */
+    VECTOR_ITEMS = 64,        /* whole vectors of every type */
+    UNITS_WANTED = 256,       /* per map of unknown cost: room for 1 to 64 workers to share evenly */
+    REDUCTION_BLOCK = 4096,   /* items, at least */
+    REDUCTION_BLOCKS = 1024,  /* partial results, at most */
+    REDUCTION_BYTES = 1 << 20 /* of partial results, at most */
 };
 
 /* Cheap items come in whole vectors, long enough for a claim to be cheap beside them; expensive ones singly. */

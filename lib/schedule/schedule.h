@@ -20,18 +20,18 @@ enum {
 /* What is asked: `items` equal pieces of work. */
 typedef struct yoke__load {
     size_t items;
-    size_t step;     /* units are multiples of so many items (a block of lanes) */
-    double item_ns;  /* predicted time of one on one core; 0: unknown */
-    size_t grain;    /* items per claim at least; 0: chosen */
+    size_t step;      /* units are multiples of so many items (a block of lanes) */
+    double item_ns;   /* predicted time of one on one core; 0: unknown */
+    size_t grain;     /* items per claim at least; 0: chosen */
     unsigned workers; /* that may take part, the caller included */
-    unsigned asleep; /* of these, how many sleep */
+    unsigned asleep;  /* of these, how many sleep */
     bool always_divide;
-    bool streak;     /* the last map ended a moment ago, and nobody was woken in vain lately */
+    bool streak; /* the last map ended a moment ago, and nobody was woken in vain lately */
 } yoke__load;
 
 /* What is chosen. */
 typedef struct yoke__plan {
-    size_t unit;      /* items per unit; the last one may be short */
+    size_t unit; /* items per unit; the last one may be short */
     uint32_t units;
     uint32_t grain;   /* units per claim */
     unsigned workers; /* 1: the caller alone */
