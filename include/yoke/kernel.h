@@ -102,6 +102,7 @@ typedef struct yoke_kernel {
     yoke_shape shape;
     int exact; /**< no contraction, correctly rounded: the same bits on every device */
     size_t parameter_count;
+    uint32_t arrays, sliced, written; /**< masks: bit k tells it of parameter k */
     const yoke_parameter *parameters;
     void (*extents)(const yoke_call *call, yoke_extent *extents);
     yoke_range *variants[YOKE_MAX_ISAS]; /**< baseline, AVX2 + FMA, AVX-512; on AArch64 the first is NEON */

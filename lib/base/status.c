@@ -28,7 +28,7 @@ const char *yoke_version(void)
     return YOKE_VERSION;
 }
 
-int yoke__fail(int status, const char *format, ...)
+int(yoke__fail)(int status, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);

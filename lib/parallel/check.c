@@ -4,18 +4,7 @@
 typedef struct span {
     uintptr_t begin, end;
     size_t item_bytes; /* 0: not sliced */
-    bool written;
 } span;
-
-YOKE_HOT static bool is_sliced(yoke_mode mode)
-{
-    return mode == YOKE_MODE_IN || mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_HALO;
-}
-
-YOKE_HOT static bool is_written(yoke_mode mode)
-{
-    return mode == YOKE_MODE_OUT || mode == YOKE_MODE_INOUT || mode == YOKE_MODE_SCATTER;
-}
 
 YOKE_HOT static bool is_2d(const yoke_kernel *kernel)
 {
@@ -60,7 +49,7 @@ static int refuse_address(const yoke__checked *checked, unsigned k, size_t bytes
 YOKE_HOT static int check_array(yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t grid, span *at)
 {
     const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    const bool sliced = is_sliced(parameter->mode);
+    const bool sliced = (checked->kernel->sliced >> k & 1) != 0;
     const uintptr_t address = (uintptr_t)checked->call.argument[k];
     size_t bytes = (size_t)extent->count;
     if ((extent->count | extent->before | extent->after) < 0 || (sliced && yoke__mul_overflows(bytes, grid, &bytes)) ||
@@ -70,10 +59,10 @@ YOKE_HOT static int check_array(yoke__checked *checked, unsigned k, const yoke_e
     if ((address == 0 && bytes > 0) || (address & (parameter->alignment - 1)) != 0 ||
         yoke__add_overflows(address, bytes, &at->end))
         return refuse_address(checked, k, bytes);
-    at->written = is_written(parameter->mode);
     at->item_bytes = sliced ? (size_t)extent->count * parameter->size : 0;
     checked->item_bytes[k] = at->item_bytes;
-    checked->streamable[k] = parameter->mode == YOKE_MODE_OUT && at->item_bytes > 0;
+    if (parameter->mode == YOKE_MODE_OUT && at->item_bytes > 0)
+        checked->streamable |= 1u << k;
     checked->indivisible |= parameter->mode == YOKE_MODE_SCATTER;
     if (yoke__add_overflows(checked->bytes, bytes, &checked->bytes))
         checked->bytes = SIZE_MAX;
@@ -90,21 +79,28 @@ static bool may_share(const yoke_kernel *kernel, const span *a, unsigned i, cons
            x != YOKE_MODE_SCATTER && y != YOKE_MODE_SCATTER;
 }
 
+static int refuse_overlap(const yoke_kernel *kernel, unsigned i, unsigned j)
+{
+    return yoke__fail(YOKE_EINVAL,
+                      "kernel %s: arrays %s and %s overlap and one is written; only an `in` and an `out` or "
+                      "`inout` of equal element size may be the same array, and exactly the same",
+                      kernel->name, kernel->parameters[i < j ? i : j].name, kernel->parameters[i < j ? j : i].name);
+}
+
+/* Every written array against every other one. */
 YOKE_HOT static int check_overlaps(yoke__checked *checked, const span *spans)
 {
     const yoke_kernel *kernel = checked->kernel;
-    for (unsigned i = 1; i < kernel->parameter_count; i++) {
-        for (unsigned j = 0; j < i; j++) {
+    for (uint32_t written = kernel->written; written != 0; written &= written - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(written);
+        for (uint32_t others = kernel->arrays & ~(1u << i); others != 0; others &= others - 1) {
+            const unsigned j = (unsigned)__builtin_ctz(others);
             const span *a = &spans[i], *b = &spans[j];
-            if (!(a->written || b->written) || a->begin >= b->end || b->begin >= a->end)
+            if (a->begin >= b->end || b->begin >= a->end)
                 continue;
             if (!may_share(kernel, a, i, b, j))
-                return yoke__fail(
-                    YOKE_EINVAL,
-                    "kernel %s: arrays %s and %s overlap and one is written; only an `in` and an `out` or "
-                    "`inout` of equal element size may be the same array, and exactly the same",
-                    kernel->name, kernel->parameters[j].name, kernel->parameters[i].name);
-            checked->streamable[i] = checked->streamable[j] = false;
+                return refuse_overlap(kernel, i, j);
+            checked->streamable &= ~(1u << i | 1u << j);
         }
     }
     return YOKE_OK;
@@ -143,11 +139,9 @@ YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, si
     checked->items = is_2d(kernel) ? size1 : size0;
     checked->bytes = 0;
     checked->indivisible = false;
-    for (unsigned k = 0; k < kernel->parameter_count; k++) {
+    checked->streamable = 0;
+    for (unsigned k = 0; k < kernel->parameter_count; k++)
         checked->call.argument[k] = arguments[k];
-        checked->item_bytes[k] = 0;
-        checked->streamable[k] = false;
-    }
 }
 
 YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options,
@@ -164,10 +158,8 @@ YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel,
     if (grid_overflows(checked, &grid))
         return yoke__fail(YOKE_EOVERFLOW, "kernel %s: %zu x %zu elements are more than the address space holds",
                           kernel->name, size0, size1);
-    for (unsigned k = 0; k < kernel->parameter_count; k++) {
-        spans[k] = (span){0};
-        if (kernel->parameters[k].mode == YOKE_MODE_VALUE)
-            continue;
+    for (uint32_t arrays = kernel->arrays; arrays != 0; arrays &= arrays - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(arrays);
         status = check_array(checked, k, &extents[k], grid, &spans[k]);
         if (status != YOKE_OK)
             return status;

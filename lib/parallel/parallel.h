@@ -64,8 +64,8 @@ typedef struct yoke__checked {
     const yoke_kernel *kernel;
     yoke_call call;
     size_t items;                           /* to divide: n, or rows */
-    size_t item_bytes[YOKE_MAX_PARAMETERS]; /* of sliced arrays, per element of the grid; else 0 */
-    bool streamable[YOKE_MAX_PARAMETERS];   /* written only, and no input of this call */
+    size_t item_bytes[YOKE_MAX_PARAMETERS]; /* of arrays, per element of the grid; 0 where they are not sliced */
+    uint32_t streamable;                    /* mask of those that are written only, and no input of this call */
     size_t bytes;                           /* touched by the call, all arrays */
     size_t pitch;                           /* 2-D: grid elements from row to row */
     bool indivisible;                       /* scatter: one place */

@@ -26,9 +26,8 @@ static bool plan_stream(stream *s, const yoke__checked *checked, yoke__isa isa)
     s->isa = isa;
     s->call = checked->call;
     s->count = 0;
-    for (unsigned k = 0; k < checked->kernel->parameter_count; k++) {
-        if (!checked->streamable[k])
-            continue;
+    for (uint32_t mask = checked->streamable; mask != 0; mask &= mask - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(mask);
         s->array[s->count++] = k;
         bytes += checked->item_bytes[k];
         largest = checked->item_bytes[k] > largest ? checked->item_bytes[k] : largest;
@@ -98,7 +97,7 @@ static void run_pitched(const yoke__checked *checked, yoke__isa isa, size_t begi
     yoke_call call = checked->call;
     for (size_t j = begin; j < end; j++) {
         for (unsigned k = 0; k < checked->kernel->parameter_count; k++)
-            if (checked->item_bytes[k] > 0)
+            if ((checked->kernel->sliced >> k & 1) != 0)
                 call.argument[k] = (void *)((uintptr_t)checked->call.argument[k] +
                                             j * (checked->pitch - call.size[0]) * checked->item_bytes[k]);
         checked->kernel->variants[isa](&call, j, j + 1);

@@ -142,10 +142,14 @@ static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *
 
 YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
+    const bool plain = is_plain(options);
+    if (plain && work->items <= work->step) { /* nothing to divide, nothing to learn */
+        yoke__team_run_here(runtime->team, work->run, work->context, 0, work->items);
+        return YOKE_OK;
+    }
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
     double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
     double total_ns = item_ns * (double)work->items;
-    const bool plain = is_plain(options);
     const bool timed = yoke__cost_wants_time(cost, total_ns);
     if (plain && item_ns > 0 && total_ns < YOKE__DIVIDE_NS && !timed) {
         yoke__team_run_here(runtime->team, work->run, work->context, 0, work->items);

@@ -12,7 +12,8 @@ enum {
 /* Cheap items come in whole vectors, long enough for a claim to be cheap beside them; expensive ones singly. */
 static size_t choose_unit(const yoke__load *load)
 {
-    double wanted = load->item_ns > 0 ? YOKE__UNIT_NS / load->item_ns : (double)(load->items / UNITS_WANTED);
+    const size_t even = load->items / UNITS_WANTED;
+    double wanted = load->item_ns > 0 ? YOKE__UNIT_NS / load->item_ns : (double)even;
     size_t unit = wanted < LARGEST_UNIT ? (size_t)wanted : LARGEST_UNIT;
     if (load->always_divide && unit > load->items / load->workers) /* somebody wants to see all of them work */
         unit = load->items / load->workers;
@@ -38,8 +39,10 @@ static uint32_t choose_grain(const yoke__load *load, const yoke__plan *plan)
     double share = plan->units / (load->workers * pieces);
     double wanted = unit_ns > 0 ? YOKE__PIECE_NS / unit_ns : 1;
     double grain = wanted < share ? wanted : share;
-    if (load->grain != 0)
-        grain = (double)(load->grain / plan->unit + (load->grain % plan->unit != 0));
+    if (load->grain != 0) {
+        const size_t asked = load->grain / plan->unit + (load->grain % plan->unit != 0);
+        grain = (double)asked;
+    }
     if (grain > plan->units)
         grain = plan->units;
     return grain > 1 ? (uint32_t)grain : 1;

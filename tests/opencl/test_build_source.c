@@ -7,13 +7,13 @@
 #include "yoke/kernels.h"
 
 /* Every kernel of yoke/kernels.h; a test below compares this list with the header. */
-#define SHIPPED(X)                                                                                                \
-    X(yoke_copy)                                                                                                  \
-    X(yoke_dcopy)                                                                                                 \
-    X(yoke_scale) X(yoke_dscale) X(yoke_add) X(yoke_dadd) X(yoke_triad) X(yoke_dtriad) X(yoke_axpy) X(yoke_daxpy) \
-        X(yoke_dot) X(yoke_ddot) X(yoke_sum) X(yoke_dsum) X(yoke_asum) X(yoke_dasum) X(yoke_nrm2)                 \
-            X(yoke_black_scholes) X(yoke_black_scholes_each) X(yoke_mandelbrot) X(yoke_heat) X(yoke_blur_rows)    \
-                X(yoke_blur_columns) X(yoke_nbody) X(yoke_histogram)
+/* clang-format off */
+#define SHIPPED(X) \
+    X(yoke_copy) X(yoke_dcopy) X(yoke_scale) X(yoke_dscale) X(yoke_add) X(yoke_dadd) X(yoke_triad) X(yoke_dtriad) \
+    X(yoke_axpy) X(yoke_daxpy) X(yoke_dot) X(yoke_ddot) X(yoke_sum) X(yoke_dsum) X(yoke_asum) X(yoke_dasum) \
+    X(yoke_nrm2) X(yoke_black_scholes) X(yoke_black_scholes_each) X(yoke_mandelbrot) X(yoke_heat) \
+    X(yoke_blur_rows) X(yoke_blur_columns) X(yoke_nbody) X(yoke_histogram)
+/* clang-format on */
 
 static const yoke_kernel *const shipped[] = {
 #define DESCRIPTOR(name) YOKE_KERNEL_OF(name),

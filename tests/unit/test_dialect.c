@@ -62,6 +62,8 @@ static void scatter_writes_any_element_once(void **state)
         assert_int_equal(y[(k * 7 + 3) % N], k);
 }
 
+/* Counts are worked out in 128 bits, and a negative one shall stay negative.
+ * NOLINTNEXTLINE(bugprone-signed-char-misuse) */
 YOKE_KERNEL(sixteen,
             (out(int, y), value(char, p1), value(signed char, p2), value(unsigned char, p3), value(short, p4),
              value(unsigned short, p5), value(int, p6), value(unsigned, p7), value(long, p8), value(unsigned long, p9),

@@ -131,8 +131,10 @@ static void lane_kernels_2d_serve_widths_that_are_no_multiple_of_64(void **state
             x[i] = (float)i;
         y[width * 3] = -5;
         assert_int_equal(parallel_map_2d_on(NULL, &divide, shape_lanes_2d, width, 3, x, y, 2.0f), YOKE_OK);
-        for (size_t i = 0; i < width * 3; i++)
-            assert_true(y[i] == 2.0f * (float)i + (float)(i % width + 100 * (i / width) + 3));
+        for (size_t i = 0; i < width * 3; i++) {
+            const size_t column = i % width, row = i / width;
+            assert_true(y[i] == 2.0f * (float)i + (float)(column + 100 * row + 3));
+        }
         assert_true(y[width * 3] == -5);
     }
 }

@@ -203,7 +203,9 @@ static void functions_of_one_element_and_of_many_give_the_same_bits(void **state
             apply(f, set, x + 3, y + 3, odd, COUNT - 6);
             for (int i = 0; i < COUNT; i++) {
                 apply(f, set, &x[i], &y[i], &one, 1);
+                /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): bits, not values */
                 if (memcmp(&one, &many[i], sizeof one) != 0 ||
+                    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): as above */
                     (i >= 3 && i < COUNT - 3 && memcmp(&odd[i - 3], &many[i], sizeof one) != 0)) {
                     fail_msg("%s, set %d: %a, %a gives %a alone, %a in a loop", f->name, set, x[i], y[i], one, many[i]);
                 }

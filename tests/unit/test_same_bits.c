@@ -241,6 +241,7 @@ static void reductions_have_the_same_bits_however_they_are_divided(void **state)
                     assert_int_equal(calls[m](&v, sizes[s], &next, moved[0], moved[1]), YOKE_OK);
                     if (workers == 1)
                         first = next;
+                    /* NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): bits, not values */
                     if (memcmp(&first, &next, sizeof first) != 0)
                         fail_msg("reduction %zu differs: %s", m, describe(&v, sizes[s]));
                     assert_true(fabs((double)next - wanted[m]) <= 1e-6 * (double)sizes[s] + 1e-6);

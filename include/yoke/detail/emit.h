@@ -175,6 +175,11 @@
 
 /* Everything but the range functions. */
 #define YOKE__TABLE(name, params)                                                                              \
+    enum {                                                                                                     \
+        yoke__##name##_arrays = 0 YOKE__EACH(YOKE__ARRAY_BIT, name, params),                                   \
+        yoke__##name##_sliced = 0 YOKE__EACH(YOKE__SLICED_BIT, name, params),                                  \
+        yoke__##name##_written = 0 YOKE__EACH(YOKE__WRITTEN_BIT, name, params)                                 \
+    };                                                                                                         \
     static const yoke_parameter yoke__##name##_parameters[] = {YOKE__EACH(YOKE__ROW, name, params)};           \
     static void yoke__##name##_extents(const yoke_call *yoke__c, yoke_extent *yoke__e)                         \
     {                                                                                                          \
@@ -193,6 +198,9 @@
                                              YOKE_SHAPE_##shape,                                               \
                                              exact,                                                            \
                                              YOKE__COUNT params,                   \
+                                             yoke__##name##_arrays,                              \
+                                             yoke__##name##_sliced,                              \
+                                             yoke__##name##_written,                              \
                                              yoke__##name##_parameters,                                        \
                                              yoke__##name##_extents,                                           \
                                              YOKE__VARIANTS(name),                                             \

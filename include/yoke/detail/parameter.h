@@ -99,6 +99,19 @@
 #define YOKE__ROW(name, k, p) YOKE__WITH(YOKE__ROW_, name, k, p)
 #define YOKE__ROW_(kernel, k, mode, T, x, c, b, a) \
     {#x, #T, sizeof(T), YOKE__ALIGNOF(T), YOKE_MODE_##mode},
+/* | bit k of a mask, when the parameter is what the mask is of */
+#define YOKE__ARRAY_BIT(name, k, p) YOKE__WITH(YOKE__ARRAY_BIT_, name, k, p)
+#define YOKE__ARRAY_BIT_(kernel, k, mode, T, x, c, b, a) | ((YOKE_MODE_##mode != YOKE_MODE_VALUE) * (1 << k))
+#define YOKE__SLICED_BIT(name, k, p) YOKE__WITH(YOKE__SLICED_BIT_, name, k, p)
+#define YOKE__SLICED_BIT_(kernel, k, mode, T, x, c, b, a)                                               \
+    | ((YOKE_MODE_##mode == YOKE_MODE_IN || YOKE_MODE_##mode == YOKE_MODE_OUT ||                        \
+        YOKE_MODE_##mode == YOKE_MODE_INOUT || YOKE_MODE_##mode == YOKE_MODE_HALO) *                    \
+       (1 << k))
+#define YOKE__WRITTEN_BIT(name, k, p) YOKE__WITH(YOKE__WRITTEN_BIT_, name, k, p)
+#define YOKE__WRITTEN_BIT_(kernel, k, mode, T, x, c, b, a)                                              \
+    | ((YOKE_MODE_##mode == YOKE_MODE_OUT || YOKE_MODE_##mode == YOKE_MODE_INOUT ||                     \
+        YOKE_MODE_##mode == YOKE_MODE_SCATTER) *                                                        \
+       (1 << k))
 /* | whether the parameter is a halo */
 #define YOKE__IS_HALO(name, k, p) YOKE__WITH(YOKE__IS_HALO_, name, k, p)
 #define YOKE__IS_HALO_(kernel, k, mode, T, x, c, b, a) | (YOKE_MODE_##mode == YOKE_MODE_HALO)
