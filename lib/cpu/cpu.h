@@ -21,10 +21,13 @@ const char *yoke__isa_name(yoke__isa isa);
 void yoke__stream_copy(yoke__isa isa, void *restrict to, const void *restrict from, size_t bytes);
 void yoke__stream_fence(void);
 
-/* What a team does for one call: run(context, begin, end) over pieces that together make [0, units). */
+/* What a team does for one call: run(context, begin, end) over pieces that together make [first, items), divided at
+ * multiples of `unit` from `first`; or, where `unit` is 0, pieces of [0, units). All that a worker needs to start stands
+ * here and not behind a pointer, for each cache line more costs it another transfer. */
 typedef struct yoke__job {
     void (*run)(void *context, size_t begin, size_t end);
     void *context;
+    size_t first, unit, items;
     uint32_t units;
     uint32_t grain;   /* units per claim, at least 1 */
     unsigned workers; /* participants at most, the caller included; at least 1 */
@@ -56,8 +59,8 @@ unsigned yoke__team_asleep(const yoke__team *team);
 bool yoke__team_inside(void);
 
 /* Runs run(context, begin, end) on the calling thread, as a unit of the team is run: for work too short for a job. */
-void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
-                         const void *context, size_t begin, size_t end);
+void yoke__team_run_here(yoke__team *team, void (*run)(void *context, size_t begin, size_t end), void *context,
+                         size_t begin, size_t end);
 
 /* Runs the job on the calling thread and whichever workers come; returns when all units are done.
  * 0, ETIMEDOUT or ECANCELED. Any thread, any number at once, also from inside a unit. */

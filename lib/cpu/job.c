@@ -70,16 +70,6 @@ static void hesitate(crew *c, unsigned s)
         yoke__relax();
 }
 
-static bool claim_units(crew *c, unsigned s, unsigned self, yoke__claim *claim)
-{
-    uint32_t grain = atomic_load_explicit(&c->team->slots[s].grain, memory_order_relaxed);
-    if (yoke__range_take(&yoke__lane(c, s, self)->range, grain, claim))
-        return true;
-    if (self == 0)
-        hesitate(c, s);
-    return steal(c, s, self, claim);
-}
-
 /* --- running --- */
 
 static void look_for_stop(slot *at)
@@ -106,34 +96,64 @@ static void report(slot *at, uint32_t done)
     at->job.progress(done, at->job.units, at->job.progress_argument);
 }
 
+/* The next claim. A worker whose own range is empty says so before it looks around: the caller may be waiting for just
+ * these units. The job may then be over, and a claim that follows be one of the next job in the slot. */
+static bool claim_next(crew *c, unsigned s, unsigned self, yoke__claim *claim, uint32_t *finished)
+{
+    uint32_t grain = atomic_load_explicit(&c->team->slots[s].grain, memory_order_relaxed);
+    if (yoke__range_take(&yoke__lane(c, s, self)->range, grain, claim))
+        return true;
+    if (self == 0) {
+        hesitate(c, s);
+    } else if (*finished > 0) {
+        add_done(&c->team->slots[s], *finished);
+        *finished = 0;
+    }
+    return steal(c, s, self, claim);
+}
+
+static void run_units(const yoke__job *job, uint32_t begin, uint32_t end)
+{
+    if (job->unit == 0) {
+        job->run(job->context, begin, end);
+        return;
+    }
+    /* only the last unit may be short */
+    job->run(job->context, job->first + begin * job->unit,
+             end == job->units ? job->items : job->first + end * job->unit);
+}
+
+static void run_claim(slot *at, yoke__claim claim)
+{
+    if (at->job.controlled)
+        look_for_stop(at);
+    if (!at->job.controlled || atomic_load_explicit(&at->stop, memory_order_relaxed) == 0)
+        run_units(&at->job, claim.begin, claim.end);
+}
+
 /* Runs claims of a slot until there are none; true when there was one. */
 static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, unsigned, unsigned))
 {
     slot *at = &c->team->slots[s];
     yoke__claim claim;
-    if (!claim_units(c, s, self, &claim))
+    uint32_t finished = 0;
+    if (!claim_next(c, s, self, &claim, &finished))
         return false;
     if (on_first != NULL)
         on_first(c, s, self);
     yoke__float_environment saved = yoke__float_enter();
-    const bool controlled = at->job.controlled;
-    uint32_t finished = 0;
     depth++;
     do {
-        if (controlled)
-            look_for_stop(at);
-        if (!controlled || atomic_load_explicit(&at->stop, memory_order_relaxed) == 0)
-            at->job.run(at->job.context, claim.begin, claim.end);
+        const bool controlled = at->job.controlled;
+        run_claim(at, claim);
         finished += claim.end - claim.begin;
-        if (controlled) { /* progress wants to hear of it now */
-            if (self == 0) {
-                report(at, atomic_load(&at->done) + finished);
-            } else {
-                add_done(at, finished);
-                finished = 0;
-            }
+        if (controlled && self == 0)
+            report(at, atomic_load(&at->done) + finished);
+        if (controlled && self != 0) { /* progress wants to hear of it now */
+            add_done(at, finished);
+            finished = 0;
         }
-    } while (claim_units(c, s, self, &claim));
+    } while (claim_next(c, s, self, &claim, &finished));
     depth--;
     yoke__float_leave(saved);
     if (finished > 0)
@@ -368,8 +388,8 @@ YOKE_HOT static void leave_alone(yoke__team *team, yoke__float_environment saved
     atomic_fetch_sub_explicit(&team->alone, 1, memory_order_release);
 }
 
-YOKE_HOT void yoke__team_run_here(yoke__team *team, void (*run)(const void *context, size_t begin, size_t end),
-                                  const void *context, size_t begin, size_t end)
+YOKE_HOT void yoke__team_run_here(yoke__team *team, void (*run)(void *context, size_t begin, size_t end), void *context,
+                                  size_t begin, size_t end)
 {
     yoke__float_environment saved = enter_alone(team);
     run(context, begin, end);
@@ -388,7 +408,7 @@ static int run_alone(yoke__team *team, const yoke__job *job)
         if (status != YOKE_OK)
             break;
         uint32_t step = job->controlled && job->units - unit > job->grain ? job->grain : job->units - unit;
-        job->run(job->context, unit, unit + step);
+        run_units(job, unit, unit + step);
         unit += step;
         if (job->progress != NULL)
             job->progress(unit, job->units, job->progress_argument);

@@ -7,7 +7,7 @@ typedef struct kernel_run {
     bool stream;
 } kernel_run;
 
-YOKE_HOT static void run_kernel(const void *context, size_t begin, size_t end)
+YOKE_HOT static void run_kernel(void *context, size_t begin, size_t end)
 {
     const kernel_run *run = context;
     yoke__run_piece(&run->checked, run->isa, run->stream, begin, end);
@@ -59,7 +59,7 @@ typedef struct body_run {
     void *argument;
 } body_run;
 
-static void run_body(const void *context, size_t begin, size_t end)
+static void run_body(void *context, size_t begin, size_t end)
 {
     const body_run *run = context;
     run->body(begin, end, run->argument);

@@ -83,8 +83,8 @@ void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool streaming
 
 /* The work of one call, whatever its kind: run(context, begin, end) over items. */
 typedef struct yoke__work {
-    void (*run)(const void *context, size_t begin, size_t end);
-    const void *context;
+    void (*run)(void *context, size_t begin, size_t end);
+    void *context;
     size_t items; /* to divide: items, rows, or a reduction's blocks */
     size_t total; /* what the program calls items, */
     size_t scale; /* and how many of them one item stands for */

@@ -12,7 +12,7 @@ typedef struct reduction {
     unsigned char *partials;
 } reduction;
 
-static void fold_blocks(const void *context, size_t begin, size_t end)
+static void fold_blocks(void *context, size_t begin, size_t end)
 {
     const reduction *r = context;
     const yoke_kernel *kernel = r->checked.kernel;

@@ -3,22 +3,13 @@
 
 enum { SHORT_BURST = 16 };
 
-/* A job's units, seen as items. */
+/* A job's units, seen as items: for progress. */
 typedef struct division {
     const yoke__work *work;
     size_t first; /* items before it were run already */
     size_t unit;
     const yoke_options *options;
 } division;
-
-static void run_units(void *context, size_t begin, size_t end)
-{
-    const division *d = context;
-    size_t from = d->first + begin * d->unit;
-    size_t left = d->work->items - d->first;
-    size_t to = end > left / d->unit ? d->work->items : d->first + end * d->unit;
-    d->work->run(d->work->context, from, to);
-}
 
 static void report_units(size_t done, size_t units, void *argument)
 {
@@ -91,8 +82,11 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
     if (plan.workers > 1 && plan.wake && load.asleep > 0)
         atomic_store_explicit(&runtime->last_wake_ns, now, memory_order_relaxed);
     division d = {.work = work, .first = first, .unit = plan.unit, .options = options};
-    yoke__job job = {.run = run_units,
-                     .context = &d,
+    yoke__job job = {.run = work->run,
+                     .context = work->context,
+                     .first = first,
+                     .unit = plan.unit,
+                     .items = work->items,
                      .units = plan.units,
                      .grain = plan.grain,
                      .workers = plan.workers,
