@@ -43,7 +43,7 @@ typedef struct yoke__team yoke__team;
 
 /* A team of `workers` threads, the caller of yoke__team_run counted as one; fewer when the system refuses more.
  * `spin_limit_ns`: how long an idle worker may spin at most. The topology must outlive the team. */
-int yoke__team_create(yoke__team **team, const yoke__topology *topology, yoke_pin pin, unsigned workers,
+int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin pin, unsigned workers,
                       int64_t spin_limit_ns);
 /* EBUSY while a job runs, and from inside a unit. NULL is fine. */
 int yoke__team_destroy(yoke__team *team);

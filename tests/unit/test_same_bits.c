@@ -50,7 +50,7 @@ YOKE_LANE_KERNEL(bits_escape, (in(float, x), in(float, z), out(float, y), value(
 })
 YOKE_KERNEL(bits_exp, (in(double, x), out(double, y)), { y[i] = exp(x[i]) * log(x[i] + 9.0); })
 YOKE_KERNEL(bits_uneven, (in(float, x), out(uint8_t, b), out(double, d), out(float, y, 3)), {
-    b[i] = (uint8_t)(x[i] * 100.0f);
+    b[i] = (uint8_t)(int)(x[i] * 100.0f); /* by way of int: C leaves a float out of uint8_t's range open */
     d[i] = x[i];
     y[3 * i] = x[i];
     y[3 * i + 1] = -x[i];
