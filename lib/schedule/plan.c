@@ -77,11 +77,6 @@ size_t yoke__plan_reduction_block(size_t items, size_t result_bytes, size_t step
     return block < step ? step : block;
 }
 
-bool yoke__plan_streaming(size_t bytes_touched, size_t cache_bytes)
-{
-    return bytes_touched > cache_bytes;
-}
-
 double yoke__learn(double estimate, double observed)
 {
     if (estimate <= 0 || observed > 4 * estimate || observed < estimate / 4)

@@ -45,7 +45,10 @@ yoke__plan yoke__plan_division(const yoke__load *load);
 size_t yoke__plan_reduction_block(size_t items, size_t result_bytes, size_t step);
 
 /* Whether `out` arrays should be written past the caches: the data of one call must exceed them. */
-bool yoke__plan_streaming(size_t bytes_touched, size_t cache_bytes);
+static inline bool yoke__plan_streaming(size_t bytes_touched, size_t cache_bytes)
+{
+    return bytes_touched > cache_bytes;
+}
 
 /* An exponentially smoothed estimate that follows a jump (another parameter value, say) at once. */
 double yoke__learn(double estimate, double observed);

@@ -53,7 +53,7 @@ static bool maps_and_closes(yoke_runtime *runtime)
 {
     bool good = squares(runtime) && each_worker(NULL, NULL) == 2 && squares(runtime);
     return good && yoke_set_workers(runtime, 2) == YOKE_OK && squares(runtime) && yoke_close(runtime) == YOKE_OK &&
-           each_worker(NULL, NULL) == 0;
+           workers_become(0);
 }
 
 static bool only_closes(yoke_runtime *runtime)

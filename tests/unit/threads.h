@@ -75,6 +75,17 @@ static inline unsigned each_worker(void (*visit)(long tid, unsigned worker, void
     return count;
 }
 
+/* Whether so many workers are there now or soon: pthread_join returns a little before a thread has left /proc. */
+static inline bool workers_become(unsigned count)
+{
+    unsigned looks = 0;
+    while (each_worker(NULL, NULL) != count && looks < 1000) {
+        sleep_ns(1000000);
+        looks++;
+    }
+    return looks < 1000;
+}
+
 /* A test that hangs must say where: every watched test calls this first, and alarm_off() last. */
 static inline void alarm_in(unsigned seconds)
 {
