@@ -75,7 +75,18 @@ static inline unsigned each_worker(void (*visit)(long tid, unsigned worker, void
     return count;
 }
 
-/* Whether so many workers are there now or soon: pthread_join returns a little before a thread has left /proc. */
+/* Whether so many threads, or workers, are there now or soon: pthread_join returns a little before a thread has left
+ * /proc, and under an emulator a good while before. */
+static inline bool threads_become(unsigned count)
+{
+    unsigned looks = 0;
+    while (thread_count() != count && looks < 1000) {
+        sleep_ns(1000000);
+        looks++;
+    }
+    return looks < 1000;
+}
+
 static inline bool workers_become(unsigned count)
 {
     unsigned looks = 0;
