@@ -11,7 +11,7 @@ enum {
     SPINS_PER_LOOK = 16,
     WAIT_SPIN_NS = 50000,
     PROGRESS_NS = 10000000,
-    HANDOVER_NS = 500
+    HANDOVER_NS = 1000
 };
 
 /* Units that this thread is inside of. Initial-exec: a look at it must not cost a call. */
@@ -51,22 +51,18 @@ static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
     return false;
 }
 
-/* A caller that is done before an awake neighbour can have begun gives it the time that a job needs to reach it;
- * robbing it at once would only fight for its cache line. */
+/* A caller that is done before an awake neighbour can have begun gives it the time that a job needs to reach it; robbing
+ * it at once, or watching its range, would only fight for its cache line. */
 static void hesitate(crew *c, unsigned s)
 {
     slot *at = &c->team->slots[s];
-    if (atomic_load_explicit(&c->team->asleep, memory_order_relaxed) != 0)
-        return;
-    const unsigned neighbour = victim(c, 0, 0);
-    if (neighbour >= at->job.workers)
-        return;
-    const _Atomic uint64_t *range = &yoke__lane(c, s, neighbour)->range;
-    const uint64_t untouched = atomic_load_explicit(range, memory_order_relaxed);
-    if (!yoke__range_has_units(untouched) || atomic_load_explicit(&at->done, memory_order_relaxed) != 0)
+    const unsigned neighbour = c->workers > 1 ? victim(c, 0, 0) : 0;
+    if (neighbour == 0 || neighbour >= at->job.workers ||
+        atomic_load_explicit(&c->team->asleep, memory_order_relaxed) != 0 ||
+        !yoke__range_has_units(atomic_load_explicit(&yoke__lane(c, s, neighbour)->range, memory_order_relaxed)))
         return;
     const int64_t start = yoke__now_ns();
-    while (atomic_load_explicit(range, memory_order_relaxed) == untouched && yoke__now_ns() - start < HANDOVER_NS)
+    while (atomic_load_explicit(&at->done, memory_order_relaxed) == 0 && yoke__now_ns() - start < HANDOVER_NS)
         yoke__relax();
 }
 
@@ -346,7 +342,9 @@ static void publish(crew *c, unsigned s, const yoke__job *job)
         uint64_t closed = atomic_load_explicit(range, memory_order_relaxed);
         atomic_store_explicit(range, closed & ~YOKE__RANGE_CLOSED, memory_order_release);
     }
-    atomic_fetch_add(&team->state, (UINT64_C(1) << 32) + (UINT64_C(1) << s)); /* the bit was clear: it sets it */
+    if ((atomic_load_explicit(&team->state, memory_order_relaxed) & UINT64_C(1) << s) == 0)
+        atomic_fetch_or(&team->state, UINT64_C(1) << s);
+    atomic_fetch_add(&team->state, UINT64_C(1) << 32);
 }
 
 /* Waits for units that others have claimed. Spins first: they are running, and a sleep costs more than most of them. */
@@ -432,7 +430,6 @@ int yoke__team_run(yoke__team *team, const yoke__job *job)
     wait_done(c, s);
     report(at, job->units);
     int status = atomic_load_explicit(&at->stop, memory_order_relaxed);
-    atomic_fetch_sub(&team->state, UINT64_C(1) << s);
     atomic_fetch_and_explicit(&team->busy, ~(1u << s), memory_order_release);
     pthread_setcancelstate(cancel_state, NULL);
     return status;

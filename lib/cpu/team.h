@@ -49,7 +49,8 @@ typedef struct crew {
 } crew;
 
 struct yoke__team {
-    /* epoch in the high half, mask of the live slots in the low one: the line that idle workers watch */
+    /* The line that idle workers watch: an epoch in the high half, and in the low one a mask of the slots to look into.
+     * Those that were ever used stay in it: to take one out would cost each job another handover of this line. */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
     _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
