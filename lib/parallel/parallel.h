@@ -24,10 +24,24 @@ struct yoke_runtime {
     _Atomic int64_t last_wake_ns;
 };
 
-/* NULL means the default runtime, opened if need be; NULL with a detail when that fails. */
-yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime);
+extern yoke_runtime *_Atomic yoke__default_runtime; /* NULL until it opens */
+
+/* NULL means the default runtime, opened if need be; NULL with a detail when that fails. Inline, as the check below: a
+ * map of one item notices. */
+static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
+{
+    if (runtime == NULL)
+        runtime = atomic_load_explicit(&yoke__default_runtime, memory_order_acquire);
+    return runtime != NULL ? runtime : yoke_default_runtime();
+}
+
+int yoke__check_given_options(const yoke_options *options);
+
 /* 0, EINVAL or EVERSION, with a detail. NULL is fine. */
-int yoke__check_options(const yoke_options *options);
+static inline int yoke__check_options(const yoke_options *options)
+{
+    return options != NULL ? yoke__check_given_options(options) : YOKE_OK;
+}
 
 /* --- costs.c: what an item of a kernel costs on one core, learned; one table per runtime, shared by all threads --- */
 

@@ -9,7 +9,7 @@ enum {
     CACHE_BYTES_GUESS = 32 << 20
 };
 
-static yoke_runtime *_Atomic default_runtime;
+yoke_runtime *_Atomic yoke__default_runtime;
 
 /* --- settings --- */
 
@@ -125,7 +125,7 @@ int yoke_close(yoke_runtime *runtime)
 {
     if (runtime == NULL)
         return YOKE_OK;
-    if (runtime == atomic_load(&default_runtime))
+    if (runtime == atomic_load(&yoke__default_runtime))
         return yoke__fail(YOKE_EINVAL, "the default runtime is not closed: it ends with the process");
     int status = yoke__team_destroy(runtime->team);
     if (status == YOKE_OK)
@@ -137,21 +137,14 @@ int yoke_close(yoke_runtime *runtime)
  * could inherit it locked. */
 yoke_runtime *yoke_default_runtime(void)
 {
-    yoke_runtime *runtime = atomic_load_explicit(&default_runtime, memory_order_acquire);
+    yoke_runtime *runtime = atomic_load_explicit(&yoke__default_runtime, memory_order_acquire);
     if (runtime != NULL)
         return runtime;
     yoke_runtime *mine = yoke_open(NULL);
-    if (mine == NULL || atomic_compare_exchange_strong(&default_runtime, &runtime, mine))
+    if (mine == NULL || atomic_compare_exchange_strong(&yoke__default_runtime, &runtime, mine))
         return mine;
     (void)yoke_close(mine);
     return runtime;
-}
-
-YOKE_HOT yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
-{
-    if (runtime == NULL)
-        runtime = atomic_load_explicit(&default_runtime, memory_order_acquire);
-    return runtime != NULL ? runtime : yoke_default_runtime();
 }
 
 /* --- questions and settings --- */
@@ -214,11 +207,9 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
     return YOKE_OK;
 }
 
-YOKE_HOT int yoke__check_options(const yoke_options *options)
+int yoke__check_given_options(const yoke_options *options)
 {
     const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM;
-    if (options == NULL)
-        return YOKE_OK;
     if (options->size != 0 && options->size != sizeof *options)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           options->size, sizeof *options);
