@@ -10,9 +10,7 @@
 /* Index of a kernel's variant; the order of yoke_kernel.variants. */
 typedef enum yoke__isa { YOKE__ISA_BASELINE, YOKE__ISA_AVX2, YOKE__ISA_AVX512, YOKE__ISA_COUNT } yoke__isa;
 
-/* Best set that CPU and operating system support. */
-yoke__isa yoke__isa_best(void);
-/* By name; NULL means the best. EINVAL: no such name; ENODEV: this CPU or system lacks it. */
+/* By name; NULL means the best that CPU and operating system support. EINVAL: no such name; ENODEV: this CPU or system lacks it. */
 int yoke__isa_choose(const char *name, yoke__isa *isa);
 const char *yoke__isa_name(yoke__isa isa);
 

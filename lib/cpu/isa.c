@@ -25,7 +25,7 @@ static bool has(yoke__isa isa)
     return isa == YOKE__ISA_BASELINE;
 }
 
-yoke__isa yoke__isa_best(void)
+static yoke__isa best(void)
 {
     if (has(YOKE__ISA_AVX512))
         return YOKE__ISA_AVX512;
@@ -40,7 +40,7 @@ const char *yoke__isa_name(yoke__isa isa)
 int yoke__isa_choose(const char *name, yoke__isa *isa)
 {
     if (name == NULL) {
-        *isa = yoke__isa_best();
+        *isa = best();
         return YOKE_OK;
     }
     for (unsigned k = 0; k < YOKE__ISA_COUNT; k++) {
@@ -50,7 +50,7 @@ int yoke__isa_choose(const char *name, yoke__isa *isa)
         if (!has((yoke__isa)k))
             return yoke__fail(YOKE_ENODEV,
                               "this CPU or its operating system lacks instruction set %s; the best it has is %s", name,
-                              names[yoke__isa_best()]);
+                              names[best()]);
         *isa = (yoke__isa)k;
         return YOKE_OK;
     }

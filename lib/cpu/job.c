@@ -51,6 +51,13 @@ static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
     return false;
 }
 
+/* What participant k starts with. */
+static uint64_t first_range(uint32_t units, unsigned k, unsigned participants)
+{
+    return yoke__range_pack((uint32_t)((uint64_t)units * k / participants),
+                            (uint32_t)((uint64_t)units * (k + 1) / participants));
+}
+
 /* A caller that is done before an awake neighbour can have begun gives it the time that a job needs to reach it; robbing
  * it at once, or watching its range, would only fight for its cache line. */
 static void hesitate(crew *c, unsigned s)
@@ -59,7 +66,8 @@ static void hesitate(crew *c, unsigned s)
     const unsigned neighbour = c->workers > 1 ? victim(c, 0, 0) : 0;
     if (neighbour == 0 || neighbour >= at->job.workers ||
         atomic_load_explicit(&c->team->asleep, memory_order_relaxed) != 0 ||
-        !yoke__range_has_units(atomic_load_explicit(&yoke__lane(c, s, neighbour)->range, memory_order_relaxed)))
+        atomic_load_explicit(&yoke__lane(c, s, neighbour)->range, memory_order_relaxed) !=
+            first_range(at->job.units, neighbour, at->job.workers))
         return;
     const int64_t start = yoke__now_ns();
     while (atomic_load_explicit(&at->done, memory_order_relaxed) == 0 && yoke__now_ns() - start < HANDOVER_NS)
@@ -310,17 +318,6 @@ static bool take_slot(yoke__team *team, unsigned *s)
     }
 }
 
-static void close_ranges(crew *c, unsigned s, uint32_t units, unsigned participants)
-{
-    uint32_t begin = 0;
-    for (unsigned k = 0; k < participants; k++) {
-        uint32_t end = (uint32_t)((uint64_t)units * (k + 1) / participants);
-        atomic_store_explicit(&yoke__lane(c, s, k)->range, yoke__range_pack(begin, end) | YOKE__RANGE_CLOSED,
-                              memory_order_relaxed);
-        begin = end;
-    }
-}
-
 static void publish(crew *c, unsigned s, const yoke__job *job)
 {
     yoke__team *team = c->team;
@@ -336,12 +333,12 @@ static void publish(crew *c, unsigned s, const yoke__job *job)
     atomic_store_explicit(&at->done, 0, memory_order_relaxed);
     atomic_store_explicit(&at->waiting, 0, memory_order_relaxed);
     atomic_store_explicit(&at->stop, 0, memory_order_relaxed);
-    close_ranges(c, s, job->units, participants);
-    for (unsigned k = 0; k < participants; k++) {
-        _Atomic uint64_t *range = &yoke__lane(c, s, k)->range;
-        uint64_t closed = atomic_load_explicit(range, memory_order_relaxed);
-        atomic_store_explicit(range, closed & ~YOKE__RANGE_CLOSED, memory_order_release);
-    }
+    for (unsigned k = 0; k < participants; k++)
+        atomic_store_explicit(&yoke__lane(c, s, k)->range,
+                              first_range(job->units, k, participants) | YOKE__RANGE_CLOSED, memory_order_relaxed);
+    for (unsigned k = 0; k < participants; k++)
+        atomic_store_explicit(&yoke__lane(c, s, k)->range, first_range(job->units, k, participants),
+                              memory_order_release);
     if ((atomic_load_explicit(&team->state, memory_order_relaxed) & UINT64_C(1) << s) == 0)
         atomic_fetch_or(&team->state, UINT64_C(1) << s);
     atomic_fetch_add(&team->state, UINT64_C(1) << 32);

@@ -5,6 +5,7 @@
 #define CL_TARGET_OPENCL_VERSION 120
 #include <CL/cl.h>
 #include <ftw.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "tests/unit/support.h"
@@ -70,6 +71,24 @@ static inline void close_device(void)
         return;
     clReleaseCommandQueue(queue);
     clReleaseContext(context);
+}
+
+/* Group fixtures. Without a device the whole program is skipped. */
+static inline int set_up_device(void **state)
+{
+    (void)state;
+    if (!open_device()) {
+        puts("skipped: no OpenCL device here; install pocl-opencl-icd");
+        exit(77);
+    }
+    return 0;
+}
+
+static inline int tear_down_device(void **state)
+{
+    (void)state;
+    close_device();
+    return 0;
 }
 
 static inline char *source_of(const yoke_kernel *kernel)

@@ -168,23 +168,6 @@ static void every_feature_of_the_dialect_builds(void **state)
         clReleaseProgram(build(kernels[k], ""));
 }
 
-static int set_up(void **state)
-{
-    (void)state;
-    if (!open_device()) {
-        puts("skipped: no OpenCL device here; install pocl-opencl-icd");
-        exit(77);
-    }
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    close_device();
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -192,5 +175,5 @@ int main(void)
         cmocka_unit_test(every_shipped_kernel_builds),
         cmocka_unit_test(every_feature_of_the_dialect_builds),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up_device, tear_down_device);
 }

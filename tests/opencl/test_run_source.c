@@ -232,21 +232,10 @@ static void math_on_the_device_is_near_the_cpus(void **state)
 
 static int set_up(void **state)
 {
-    (void)state;
-    if (!open_device()) {
-        puts("skipped: no OpenCL device here; install pocl-opencl-icd");
-        exit(77);
-    }
+    (void)set_up_device(state);
     uint64_t seed = seed_of(__func__);
     for (int k = 0; k < N; k++)
         x[k] = (float)draw_double(&seed, -2, 2), y[k] = (float)draw_double(&seed, -1.5, 1.5);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    close_device();
     return 0;
 }
 
@@ -259,5 +248,5 @@ int main(void)
         cmocka_unit_test(reductions_on_the_device_have_the_bits_of_the_cpu),
         cmocka_unit_test(math_on_the_device_is_near_the_cpus),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, set_up, tear_down_device);
 }
