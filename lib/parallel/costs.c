@@ -1,6 +1,6 @@
 #include "lib/parallel/parallel.h"
 
-enum { KERNELS = 512, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 64, TRIALS = 4, LOOK_AGAIN = 64 };
+enum { KERNELS = 512, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 64, TRIALS = 4, FEW = 8, LOOK_AGAIN = 64 };
 
 struct yoke__costs {
     yoke__cost entry[KERNELS];
@@ -65,26 +65,30 @@ void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned w
     atomic_store_explicit(known, (float)now, memory_order_relaxed);
 }
 
-bool yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst)
+yoke__choice yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst)
 {
     if (cost == NULL)
-        return true;
+        return (yoke__choice){.way = true};
     int class = size_class(items);
-    uint32_t bursts = atomic_fetch_add_explicit(&cost->choices[class], 1, memory_order_relaxed) / burst;
-    if (bursts < TRIALS)
-        return bursts % 2 == 0;
+    const uint32_t calls = atomic_fetch_add_explicit(&cost->choices[class], 1, memory_order_relaxed);
+    const uint32_t since = calls % (LOOK_AGAIN * burst), few = burst < FEW ? burst : FEW;
+    if (calls < TRIALS * burst)
+        return (yoke__choice){.way = calls / burst % 2 == 0, .trial = true};
+    if (since < burst + few)
+        return (yoke__choice){.way = since < burst, .trial = true};
     double first = (double)atomic_load_explicit(&cost->passed_ns[0][class], memory_order_relaxed);
     double second = (double)atomic_load_explicit(&cost->passed_ns[1][class], memory_order_relaxed);
-    return (second <= first) != (bursts % LOOK_AGAIN == 0);
+    return (yoke__choice){.way = second <= first};
 }
 
 /* The best counts, for what disturbs a run only lengthens it (the first one pays for the pages, too); it is forgotten
- * slowly, for machines change. */
-void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, bool chosen)
+ * slowly, for machines change. Only trials are learned from: a disturbance met on the way that was kept would otherwise
+ * be compared with a memory of better times on the other. */
+void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, yoke__choice choice)
 {
-    if (cost == NULL)
+    if (cost == NULL || !choice.trial)
         return;
-    _Atomic float *known = &cost->passed_ns[chosen][size_class(items)];
+    _Atomic float *known = &cost->passed_ns[choice.way][size_class(items)];
     double old = (double)atomic_load_explicit(known, memory_order_relaxed);
     double now = old <= 0 || passed_ns < old ? passed_ns : old + (passed_ns - old) / 8;
     atomic_store_explicit(known, (float)now, memory_order_relaxed);

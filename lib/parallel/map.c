@@ -22,9 +22,9 @@ YOKE_HOT static void choose_streaming(const yoke_runtime *runtime, const yoke_op
     if ((flags & (YOKE_ALWAYS_STREAM | YOKE_NEVER_STREAM)) != 0 ||
         !yoke__plan_streaming(run->checked.bytes, runtime->cache_bytes))
         return;
-    run->stream = yoke__cost_choose(yoke__costs_find(runtime->costs, run->checked.kernel), work->total, 1);
+    work->choice = yoke__cost_choose(yoke__costs_find(runtime->costs, run->checked.kernel), work->total, 1);
     work->large = true;
-    work->chosen = run->stream;
+    run->stream = work->choice.way;
 }
 
 YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,

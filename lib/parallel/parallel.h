@@ -63,11 +63,15 @@ yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key);
 double yoke__cost_item_ns(yoke__cost *cost, size_t items);
 /* `item_ns`: the run's time by item, shared by so many workers. */
 void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned workers);
-/* Which of two ways to go this time: both are tried, then the faster one is kept, and the other looked at now and then,
- * `burst` times in a row each: workers need some short maps to be awake for.
- * A map beyond the caches is run plain or streamed, a short one by the caller alone or divided: false or true. NULL: true. */
-bool yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst);
-void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, bool chosen);
+/* Which of two ways to go this time, and whether to learn from it: both are tried, then the faster one is kept, and now
+ * and then both are tried again. `true` is tried `burst` times in a row: workers need some short maps to wake up and,
+ * sometimes, to change cores for. A map beyond the caches is run plain or streamed, a short one by the caller alone or
+ * divided: false or true. NULL: true. */
+typedef struct yoke__choice {
+    bool way, trial;
+} yoke__choice;
+yoke__choice yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst);
+void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, yoke__choice choice);
 /* Whether this call should be timed: short calls are only now and then, for two looks at the clock cost 50 ns. */
 bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
 
@@ -104,8 +108,8 @@ typedef struct yoke__work {
     size_t scale; /* and how many of them one item stands for */
     size_t step;  /* pieces begin at multiples of it */
     bool indivisible;
-    bool large;  /* beyond the caches: */
-    bool chosen; /* whether it is streamed */
+    bool large;           /* beyond the caches: */
+    yoke__choice choice; /* whether it is streamed */
 } yoke__work;
 
 /* `key` tells what is run, for the learned costs: the kernel or the function. */

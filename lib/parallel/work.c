@@ -1,7 +1,7 @@
 /* Plans and runs one call's work: on the caller alone, or divided among the team. */
 #include "lib/parallel/parallel.h"
 
-enum { SHORT_BURST = 16 };
+enum { SHORT_BURST = 64 };
 
 /* A job's units, seen as items: for progress. */
 typedef struct division {
@@ -47,7 +47,8 @@ YOKE_HOT static bool is_plain(const yoke_options *options)
 typedef struct settled {
     yoke__cost *cost;
     unsigned workers;
-    bool open; /* it was a choice between the caller alone and a division */
+    bool open; /* it was a choice between the caller alone and a division: */
+    yoke__choice choice;
 } settled;
 
 /* For a map of some microseconds the price of sharing it (lines that change caches, a claim) is not known beforehand:
@@ -77,8 +78,11 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
     }
     yoke__plan plan = yoke__plan_division(&load);
     how->open = may_stay_alone(options, work, &load, &plan, item_ns);
-    if (how->open && !yoke__cost_choose(how->cost, work->total, SHORT_BURST))
-        plan.workers = 1;
+    if (how->open) {
+        how->choice = yoke__cost_choose(how->cost, work->total, SHORT_BURST);
+        if (!how->choice.way)
+            plan.workers = 1;
+    }
     if (plan.workers > 1 && plan.wake && load.asleep > 0)
         atomic_store_explicit(&runtime->last_wake_ns, now, memory_order_relaxed);
     division d = {.work = work, .first = first, .unit = plan.unit, .options = options};
@@ -128,9 +132,9 @@ static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *
     double ns = first < work->items ? (double)(end - start) / (double)(work->items - first) : probed_ns;
     yoke__cost_learn(how->cost, work->total, ns / (double)work->scale, how->workers);
     if (work->large)
-        yoke__cost_learn_choice(how->cost, work->total, ns, work->chosen);
+        yoke__cost_learn_choice(how->cost, work->total, ns, work->choice);
     else if (how->open)
-        yoke__cost_learn_choice(how->cost, work->total, ns, how->workers > 1);
+        yoke__cost_learn_choice(how->cost, work->total, ns, how->choice);
     atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
 }
 
