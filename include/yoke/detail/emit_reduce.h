@@ -36,6 +36,13 @@
         return yoke__start;                                                                                    \
     }
 
+/* One level of the tree, its size a constant: as a loop over sizes it took a tenth of a dot product's time. */
+#define YOKE__FOLD_HALF(isa, name, half)                                                                       \
+    YOKE__INDEPENDENT                                                                                          \
+    for (yoke__l = 0; yoke__l < half; yoke__l++)                                                               \
+        yoke__lane[yoke__l] =                                                                                  \
+            yoke__##name##_combine_##isa(yoke__lane[yoke__l], yoke__lane[yoke__l + half]);
+
 #define YOKE__REDUCE(isa, target, exact, name, params, ...)                                                    \
     YOKE__ITEM(exact, target)                                                                                  \
     yoke__##name##_result yoke__##name##_item_##isa(const size_t yoke__i,                                      \
@@ -68,10 +75,8 @@
             yoke__lane[yoke__l] = yoke__##name##_combine_##isa(                                                \
                 yoke__lane[yoke__l],                                                                           \
                 yoke__##name##_item_##isa(yoke__i + yoke__l, yoke__n YOKE__EACH(YOKE__PASS, name, params)));   \
-        for (size_t yoke__half = yoke_lanes_max / 2; yoke__half > 0; yoke__half /= 2)                          \
-            for (yoke__l = 0; yoke__l < yoke__half; yoke__l++)                                                 \
-                yoke__lane[yoke__l] =                                                                          \
-                    yoke__##name##_combine_##isa(yoke__lane[yoke__l], yoke__lane[yoke__l + yoke__half]);       \
+        YOKE__FOLD_HALF(isa, name, 32) YOKE__FOLD_HALF(isa, name, 16) YOKE__FOLD_HALF(isa, name, 8)            \
+        YOKE__FOLD_HALF(isa, name, 4) YOKE__FOLD_HALF(isa, name, 2) YOKE__FOLD_HALF(isa, name, 1)              \
         *(yoke__##name##_result *)yoke__c->result = yoke__lane[0];                                             \
     }
 
