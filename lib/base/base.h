@@ -61,6 +61,9 @@ static inline void yoke__relax(void)
 void yoke__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void yoke__futex_wake(_Atomic uint32_t *word, int count);
 
+/* How often this process has been forked off: 0 in the first. */
+unsigned yoke__fork_count(void);
+
 /* Allocation that tests can make fail: the n-th call from now on (0: never), once or for ever. */
 void *yoke__alloc(size_t bytes);
 void *yoke__alloc_zeroed(size_t count, size_t size);

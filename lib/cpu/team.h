@@ -80,8 +80,6 @@ void yoke__team_serve(worker *self);
  * milliseconds, each in the other's way, beside an idle core. */
 void yoke__team_make_way(worker *self);
 
-/* How often this process has been forked off: 0 in the first. */
-unsigned yoke__fork_count(void);
 /* When the team's threads were lost to a fork, builds new ones. False while another thread is at it. */
 bool yoke__team_after_fork(yoke__team *team);
 

@@ -119,18 +119,42 @@ static const char *space_of(yoke_mode mode)
     }
 }
 
+static void put_parameter(writer *w, const yoke_parameter *p)
+{
+    put(w, ", %s%s %s%s", space_of(p->mode), p->type, p->mode == YOKE_MODE_VALUE ? "" : "*", p->name);
+}
+
 static void put_parameters(writer *w, const yoke_kernel *kernel)
 {
+    for (size_t k = 0; k < kernel->parameter_count; k++)
+        put_parameter(w, &kernel->parameters[k]);
+}
+
+/* The entry's own: the same, and for each array how far its first element stands from where the buffer begins. */
+static void put_entry(writer *w, const yoke_kernel *kernel)
+{
+    put(w, "void yoke_k_%s(const ulong yoke_begin, const ulong yoke_end, const ulong yoke_size0, const ulong yoke_size1",
+        kernel->name);
+    if (kernel->result_type != NULL)
+        put(w, ", __global %s *yoke_result", kernel->result_type);
     for (size_t k = 0; k < kernel->parameter_count; k++) {
         const yoke_parameter *p = &kernel->parameters[k];
-        put(w, ", %s%s %s%s", space_of(p->mode), p->type, p->mode == YOKE_MODE_VALUE ? "" : "*", p->name);
+        put_parameter(w, p);
+        if (p->mode != YOKE_MODE_VALUE)
+            put(w, ", const long yoke_at_%s", p->name);
     }
+    put(w, ")\n{\n");
 }
 
 static void put_names(writer *w, const yoke_kernel *kernel)
 {
-    for (size_t k = 0; k < kernel->parameter_count; k++)
-        put(w, ", %s", kernel->parameters[k].name);
+    for (size_t k = 0; k < kernel->parameter_count; k++) {
+        const yoke_parameter *p = &kernel->parameters[k];
+        if (p->mode == YOKE_MODE_VALUE)
+            put(w, ", %s", p->name);
+        else
+            put(w, ", %s + yoke_at_%s", p->name, p->name);
+    }
 }
 
 static const char *item_sizes(yoke_shape shape)
@@ -166,35 +190,32 @@ static void put_item(writer *w, const yoke_kernel *kernel)
         put(w, ") { %s }\n", kernel->body);
 }
 
-/* Work-items start at yoke_begin; those past the end, there to fill a work-group, do nothing. */
+/* A piece is [yoke_begin, yoke_end); work-items past it, there to fill a work-group, do nothing. */
 static void put_map(writer *w, const yoke_kernel *kernel, bool flat)
 {
-    put(w, "__kernel void yoke_k_%s(const ulong yoke_begin, const ulong yoke_size0, const ulong yoke_size1",
-        kernel->name);
-    put_parameters(w, kernel);
+    put(w, "__kernel ");
+    put_entry(w, kernel);
     if (flat)
-        put(w, ") {\n    const ulong yoke_i = yoke_begin + get_global_id(0);\n"
-               "    if (yoke_i < yoke_size0) yoke_item(yoke_i, yoke_size0");
+        put(w, "    const ulong yoke_i = yoke_begin + get_global_id(0);\n"
+               "    if (yoke_i < yoke_end) yoke_item(yoke_i, yoke_size0");
     else
-        put(w, ") {\n    const ulong yoke_i = get_global_id(0), yoke_j = yoke_begin + get_global_id(1);\n"
-               "    if (yoke_i < yoke_size0 && yoke_j < yoke_size1) yoke_item(yoke_i, yoke_j, yoke_size0, yoke_size1");
+        put(w, "    const ulong yoke_i = get_global_id(0), yoke_j = yoke_begin + get_global_id(1);\n"
+               "    if (yoke_i < yoke_size0 && yoke_j < yoke_end) yoke_item(yoke_i, yoke_j, yoke_size0, yoke_size1");
     put_names(w, kernel);
     put(w, ");\n}\n");
 }
 
-/* One work-group of 64 per block, one work-item per lane: the same lanes and the same tree as on the CPU. */
+/* A piece of a reduction counts blocks of yoke_size1 items. One work-group of 64 per block, one work-item per lane: the
+ * same lanes and the same tree as on the CPU. */
 static void put_reduce(writer *w, const yoke_kernel *kernel)
 {
     const char *type = kernel->result_type;
+    put(w, "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) ");
+    put_entry(w, kernel);
     put(w,
-        "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) void yoke_k_%s(const ulong yoke_block, "
-        "const ulong yoke_size0, __global %s *yoke_result",
-        kernel->name, type);
-    put_parameters(w, kernel);
-    put(w,
-        ") {\n    __local %s yoke_lane[64];\n    const ulong yoke_l = get_local_id(0);\n"
-        "    const ulong yoke_from = get_group_id(0) * yoke_block;\n"
-        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_sum = %s;\n"
+        "    __local %s yoke_lane[64];\n    const ulong yoke_l = get_local_id(0), yoke_g = get_group_id(0);\n"
+        "    const ulong yoke_from = (yoke_begin + yoke_g) * yoke_size1;\n"
+        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_size1);\n    %s yoke_sum = %s;\n"
         "    for (ulong yoke_i = yoke_from + yoke_l; yoke_i < yoke_to; yoke_i += 64)\n"
         "        yoke_sum = yoke_combine(yoke_sum, yoke_item(yoke_i, yoke_size0",
         type, type, kernel->identity_text);
@@ -204,24 +225,24 @@ static void put_reduce(writer *w, const yoke_kernel *kernel)
            "        if (yoke_l < yoke_half)\n"
            "            yoke_lane[yoke_l] = yoke_combine(yoke_lane[yoke_l], yoke_lane[yoke_l + yoke_half]);\n"
            "        barrier(CLK_LOCAL_MEM_FENCE);\n    }\n"
-           "    if (yoke_l == 0) yoke_result[get_group_id(0)] = yoke_lane[0];\n}\n");
+           "    if (yoke_l == 0 && yoke_begin + yoke_g < yoke_end) yoke_result[yoke_g] = yoke_lane[0];\n}\n");
 }
 
 /* One work-item per block, in the order of the items. */
 static void put_accumulate(writer *w, const yoke_kernel *kernel)
 {
     const char *type = kernel->result_type;
-    put(w, "__kernel void yoke_k_%s(const ulong yoke_block, const ulong yoke_size0, __global %s *yoke_result",
-        kernel->name, type);
-    put_parameters(w, kernel);
+    put(w, "__kernel ");
+    put_entry(w, kernel);
     put(w,
-        ") {\n    const ulong yoke_from = get_global_id(0) * yoke_block;\n    if (yoke_from >= yoke_size0) return;\n"
-        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_block);\n    %s yoke_acc = %s;\n"
+        "    const ulong yoke_g = get_global_id(0);\n    if (yoke_begin + yoke_g >= yoke_end) return;\n"
+        "    const ulong yoke_from = (yoke_begin + yoke_g) * yoke_size1;\n"
+        "    const ulong yoke_to = min(yoke_size0, yoke_from + yoke_size1);\n    %s yoke_acc = %s;\n"
         "    for (ulong yoke_i = yoke_from; yoke_i < yoke_to; yoke_i++)\n        yoke_item(&yoke_acc, yoke_i, "
         "yoke_size0",
         type, kernel->identity_text);
     put_names(w, kernel);
-    put(w, ");\n    yoke_result[get_global_id(0)] = yoke_acc;\n}\n");
+    put(w, ");\n    yoke_result[yoke_g] = yoke_acc;\n}\n");
 }
 
 int yoke_kernel_source(const yoke_kernel *kernel, char *buffer, size_t capacity, size_t *length)

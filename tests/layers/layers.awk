@@ -6,10 +6,11 @@ BEGIN {
     allow("schedule", "base")
     allow("memory", "base topology")
     allow("cpu", "base topology")
-    allow("opencl", "base topology memory")
+    allow("backend", "base topology")
+    allow("opencl", "base topology memory backend")
     allow("future", "base trace")
     allow("executor", "base trace cpu future")
-    allow("parallel", "base trace topology schedule memory cpu future")
+    allow("parallel", "base trace topology schedule memory cpu future backend")
     allow("mpi", "")
     home("hwloc", "^lib/topology/|^tests/topology/|^tools/topology_")
     home("CL", "^lib/opencl/|^tests/opencl/")
@@ -76,7 +77,7 @@ function check_include(line,    header)
         report("\"" header "\": lib/ includes only lib/ and yoke/")
     else
         check_foreign(header)
-    if (room ~ /^(base|trace|topology|schedule|memory|cpu|opencl|future)$/ && header ~ /^yoke\// &&
+    if (room ~ /^(base|trace|topology|schedule|memory|cpu|backend|opencl|future)$/ && header ~ /^yoke\// &&
         substr(header, 6) ~ upper)
         report("\"" header "\" belongs to a layer above lib/" room)
     if (tolower(header) ~ /opencl/ && room != "opencl" && FILENAME != backends && FILENAME !~ /^tests\//)

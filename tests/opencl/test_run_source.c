@@ -85,11 +85,18 @@ static void set(cl_kernel kernel, cl_uint k, size_t size, const void *value)
     cl_ok(clSetKernelArg(kernel, k, size, value), "argument");
 }
 
-static void set_sizes(cl_kernel kernel, cl_ulong begin, cl_ulong size0, cl_ulong size1)
+static void set_sizes(cl_kernel kernel, cl_ulong end, cl_ulong size0, cl_ulong size1)
 {
-    set(kernel, 0, sizeof begin, &begin);
-    set(kernel, 1, sizeof size0, &size0);
-    set(kernel, 2, sizeof size1, &size1);
+    set(kernel, 0, sizeof(cl_ulong), &(cl_ulong){0});
+    set(kernel, 1, sizeof end, &end);
+    set(kernel, 2, sizeof size0, &size0);
+    set(kernel, 3, sizeof size1, &size1);
+}
+
+static void set_array(cl_kernel kernel, cl_uint k, cl_mem buffer)
+{
+    set(kernel, k, sizeof buffer, &buffer);
+    set(kernel, k + 1, sizeof(cl_long), &(cl_long){0});
 }
 
 static void read_back(cl_mem buffer, void *to, size_t bytes)
@@ -106,10 +113,10 @@ static void saxpy_on_the_device_has_the_bits_of_the_cpu(void **state)
     cl_mem at_y = buffer_of(y, sizeof y), at_x = buffer_of(x, sizeof x);
     const float a = 1.7f;
     static float device_y[N], host_y[N];
-    set_sizes(kernel, 0, N, 1);
-    set(kernel, 3, sizeof at_y, &at_y);
-    set(kernel, 4, sizeof at_x, &at_x);
-    set(kernel, 5, sizeof a, &a);
+    set_sizes(kernel, N, N, 1);
+    set_array(kernel, 4, at_y);
+    set_array(kernel, 6, at_x);
+    set(kernel, 8, sizeof a, &a);
     run(kernel, 1, &(size_t){N + 25}, NULL); /* more work-items than items */
     read_back(at_y, device_y, sizeof device_y);
     clReleaseMemObject(at_x);
@@ -128,10 +135,10 @@ static void lane_kernel_on_the_device_counts_what_the_cpu_counts(void **state)
     static int device_count[N], host_count[N];
     cl_mem at_x = buffer_of(x, sizeof x), at_y = buffer_of(y, sizeof y),
            at_count = buffer_of(device_count, sizeof device_count);
-    set_sizes(kernel, 0, N, 1);
-    set(kernel, 3, sizeof at_x, &at_x);
-    set(kernel, 4, sizeof at_y, &at_y);
-    set(kernel, 5, sizeof at_count, &at_count);
+    set_sizes(kernel, N, N, 1);
+    set_array(kernel, 4, at_x);
+    set_array(kernel, 6, at_y);
+    set_array(kernel, 8, at_count);
     run(kernel, 1, &(size_t){N}, NULL);
     read_back(at_count, device_count, sizeof device_count);
     assert_int_equal(parallel_map(run_mandelbrot, N, x, y, host_count), YOKE_OK);
@@ -151,10 +158,10 @@ static void stencil_on_the_device_has_the_bits_of_the_cpu(void **state)
     static float device_y[WIDTH * HEIGHT], host_y[WIDTH * HEIGHT];
     cl_mem at_x = buffer_of(x, BYTES), at_y = buffer_of(device_y, BYTES);
     const float rate = 0.2f;
-    set_sizes(kernel, 0, WIDTH, HEIGHT);
-    set(kernel, 3, sizeof at_x, &at_x);
-    set(kernel, 4, sizeof at_y, &at_y);
-    set(kernel, 5, sizeof rate, &rate);
+    set_sizes(kernel, HEIGHT, WIDTH, HEIGHT);
+    set_array(kernel, 4, at_x);
+    set_array(kernel, 6, at_y);
+    set(kernel, 8, sizeof rate, &rate);
     run(kernel, 2, (size_t[]){WIDTH + 5, HEIGHT + 2}, NULL);
     read_back(at_y, device_y, BYTES);
     clReleaseMemObject(at_x);
@@ -174,11 +181,10 @@ static void reduce_on_device(const yoke_kernel *kernel, bool accumulates, unsign
     unsigned char *partials = calloc(blocks, kernel->result_size);
     assert_non_null(partials);
     cl_mem at_result = buffer_of(partials, bytes), at_array[2] = {buffer_of(x, sizeof x), buffer_of(y, sizeof y)};
-    set(made_kernel, 0, sizeof(cl_ulong), &(cl_ulong){block});
-    set(made_kernel, 1, sizeof(cl_ulong), &(cl_ulong){N});
-    set(made_kernel, 2, sizeof at_result, &at_result);
+    set_sizes(made_kernel, blocks, N, block);
+    set(made_kernel, 4, sizeof at_result, &at_result);
     for (unsigned k = 0; k < arrays; k++)
-        set(made_kernel, 3 + k, sizeof *at_array, &at_array[k]);
+        set_array(made_kernel, 5 + 2 * k, at_array[k]);
     run(made_kernel, 1, &(size_t){accumulates ? blocks : 64 * blocks}, accumulates ? NULL : &(size_t){64});
     read_back(at_result, partials, bytes);
     for (size_t distance = 1; distance < blocks; distance *= 2)
@@ -213,10 +219,10 @@ static void math_on_the_device_is_near_the_cpus(void **state)
     static double device_z[N], host_z[N];
     static float host_y[N];
     cl_mem at_x = buffer_of(x, sizeof x), at_y = buffer_of(z, sizeof z), at_z = buffer_of(device_z, sizeof device_z);
-    set_sizes(kernel, 0, N, 1);
-    set(kernel, 3, sizeof at_x, &at_x);
-    set(kernel, 4, sizeof at_y, &at_y);
-    set(kernel, 5, sizeof at_z, &at_z);
+    set_sizes(kernel, N, N, 1);
+    set_array(kernel, 4, at_x);
+    set_array(kernel, 6, at_y);
+    set_array(kernel, 8, at_z);
     run(kernel, 1, &(size_t){N}, NULL);
     read_back(at_y, z, sizeof z);
     read_back(at_z, device_z, sizeof device_z);
