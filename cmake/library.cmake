@@ -1,6 +1,14 @@
 # The library: its objects are compiled once and become a shared and a static library. Hidden symbols of the static one
 # can be linked, so that tests reach what users cannot. (_GNU_SOURCE is empty, so that a file may define it again.)
 file(GLOB yoke_sources CONFIGURE_DEPENDS lib/*/*.c kernels/*.c)
+# OpenCL is opened at run time; only its headers are needed here. Without them devices are left out.
+find_path(OPENCL_INCLUDE_DIR CL/cl.h)
+set(YOKE_HAS_OPENCL $<BOOL:${OPENCL_INCLUDE_DIR}>)
+if(NOT OPENCL_INCLUDE_DIR)
+    message(STATUS "OpenCL devices: left out, for there is no CL/cl.h (Debian: opencl-c-headers)")
+    list(FILTER yoke_sources EXCLUDE REGEX "lib/opencl/")
+    list(APPEND yoke_sources lib/opencl/source.c lib/opencl/prelude.c)
+endif()
 
 # What a program that uses the headers needs. No language standard, no -O and no -f: the headers see to themselves.
 function(yoke_usage target)
@@ -13,7 +21,8 @@ add_library(yoke_objects OBJECT ${yoke_sources})
 yoke_warnings(yoke_objects)
 yoke_usage(yoke_objects)
 target_include_directories(yoke_objects PRIVATE ${PROJECT_SOURCE_DIR})
-target_compile_definitions(yoke_objects PRIVATE _GNU_SOURCE=
+target_include_directories(yoke_objects SYSTEM PRIVATE $<${YOKE_HAS_OPENCL}:${OPENCL_INCLUDE_DIR}>)
+target_compile_definitions(yoke_objects PRIVATE _GNU_SOURCE= YOKE_HAS_OPENCL=${YOKE_HAS_OPENCL}
     YOKE_LIBEXEC_DIR="${CMAKE_INSTALL_FULL_LIBEXECDIR}/yoke")
 target_link_libraries(yoke_objects PRIVATE PkgConfig::hwloc Threads::Threads ${CMAKE_DL_LIBS})
 set_target_properties(yoke_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)

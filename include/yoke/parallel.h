@@ -36,6 +36,9 @@ struct yoke_options {
     void (*progress)(size_t done, size_t total, void *argument);
     void *progress_argument;
     const volatile int *cancel; /**< the call gives up with ECANCELED soon after this turns non-zero; NULL: never */
+    /** Which of the runtime's devices may run this call, as in yoke_runtime_options.devices; without "cpu" it goes to a
+     *  device if any of them can. NULL: all that the runtime may use, and the fastest is chosen. */
+    const char *devices;
 };
 
 /** The deadline that lies so many nanoseconds from now (saturating). */

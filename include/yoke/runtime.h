@@ -39,6 +39,7 @@ extern "C" {
     X(ENODEV, -20, "no such device")                                \
     X(ETOPOLOGY, -21, "the machine's topology could not be read")   \
     X(EAGAIN, -22, "the system lacks resources for another thread") \
+    X(ELOST, -23, "data was lost with a device")                    \
     X(EINTERNAL, -99, "internal error: please report it")
 
 enum yoke_status {
@@ -73,6 +74,10 @@ typedef struct yoke_runtime_options {
     unsigned workers; /**< threads that work, the caller included; 0: YOKE_WORKERS, else one per usable core */
     yoke_pin pin;     /**< policy of placement */
     const char *isa;  /**< "baseline", "avx2", "avx512" or "neon"; NULL: YOKE_ISA, else the best this CPU has */
+    /** Which devices may run kernels: a list of "all", "cpu" (the workers), "gpu", "gpu:1", "accelerator", "opencl:0", or
+     *  part of a device's name, separated by commas. NULL: YOKE_DEVICES, else "all": the workers and every device but
+     *  those that are the CPU itself. Without "cpu" or "all" every map goes to a device that can run it. Borrowed. */
+    const char *devices;
 } yoke_runtime_options;
 
 typedef struct yoke_runtime yoke_runtime;

@@ -38,6 +38,44 @@ YOKE_API int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology);
  *  is the core that is kept free for it. @return 0, EINVAL; EBUSY from inside a body. */
 YOKE_API int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *place);
 
+typedef enum yoke_device_type { YOKE_DEVICE_CPU = 1, YOKE_DEVICE_GPU, YOKE_DEVICE_ACCELERATOR } yoke_device_type;
+
+typedef enum yoke_device_state {
+    YOKE_DEVICE_READY = 1,
+    YOKE_DEVICE_REFUSED, /**< what its driver says of it makes no sense, or it lacks what every kernel needs */
+    YOKE_DEVICE_LOST     /**< it failed or hung; left alone until yoke_reopen_device() */
+} yoke_device_state;
+
+/** A device besides the workers: OpenCL's. Strings are borrowed until the runtime is closed. */
+typedef struct yoke_device {
+    const char *name, *vendor, *platform, *driver;
+    const char *version; /**< of the interface: "OpenCL 3.0 ..." */
+    const char *reason;  /**< why it is refused or lost; "" otherwise */
+    yoke_device_type type;
+    yoke_device_state state;
+    int in_use; /**< selected by the runtime's options or YOKE_DEVICES */
+    unsigned compute_units;
+    int node;              /**< the system's number of the NUMA node it is attached to; -1: unknown */
+    uint64_t memory_bytes; /**< of its global memory */
+    uint64_t array_bytes;  /**< largest array it can hold */
+    int shares_memory;     /**< host and device use the same memory */
+    int has_double;
+    int is_exact;                         /**< rounds division and square root correctly and keeps denormals */
+    uint64_t pieces, bytes_in, bytes_out; /**< run and moved so far */
+    uint64_t pieces_lost;                 /**< taken, failed, and run elsewhere */
+} yoke_device;
+
+/** Number of devices found; looks for them and waits for that first. 0 when YOKE_DEVICES or the options say "cpu". NULL
+ *  runtime: the default one. @return negative on failure; EFORKED in a child of a process that used devices. */
+YOKE_API int yoke_devices(yoke_runtime *runtime);
+
+/** Fills *device for device k of [0, yoke_devices()); k is the number in "opencl:k". @return 0, EINVAL. */
+YOKE_API int yoke_device_of(yoke_runtime *runtime, unsigned k, yoke_device *device);
+
+/** Gives a lost device another chance, with fresh queues; what it held is given up. Any thread.
+ *  @return 0; EINVAL when it is not lost; ENODEV when it is gone. */
+YOKE_API int yoke_reopen_device(yoke_runtime *runtime, unsigned k);
+
 #ifdef __cplusplus
 }
 #endif

@@ -3,8 +3,10 @@
 #define YOKE_H
 
 #include "yoke/kernel.h"
+#include "yoke/memory.h"
 #include "yoke/parallel.h"
 #include "yoke/runtime.h"
 #include "yoke/topology.h"
+#include "yoke/trace.h"
 
 #endif

@@ -1,5 +1,6 @@
 /* The one seam through which lib/ allocates, so that tests can make the n-th allocation fail. */
 #include <stdlib.h>
+#include <sys/mman.h>
 
 #include "lib/base/base.h"
 
@@ -44,4 +45,30 @@ void *yoke__alloc_aligned(size_t alignment, size_t bytes)
 void yoke__free(void *memory)
 {
     free(memory);
+}
+
+void *yoke__map_pages(size_t bytes)
+{
+    if (must_fail())
+        return NULL;
+    void *pages = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    return pages == MAP_FAILED ? NULL : pages;
+}
+
+void yoke__unmap_pages(void *pages, size_t bytes)
+{
+    (void)munmap(pages, bytes);
+}
+
+/* MREMAP_DONTUNMAP in one step: with a move and a later mmap, another thread's mmap could take the place in between. */
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+
+void *yoke__move_pages_away(void *pages, size_t bytes)
+{
+    if (must_fail())
+        return NULL;
+    void *moved = mremap(pages, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
+    return moved == MAP_FAILED ? NULL : moved;
 }

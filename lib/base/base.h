@@ -43,6 +43,23 @@ const char *yoke__env(const char *name);
 /* Whole-string decimal within [low, high]; false otherwise. */
 bool yoke__parse_unsigned(const char *text, unsigned long low, unsigned long high, unsigned long *value);
 
+/* A folder of small files that can always be made again. Zeroed: there is none, as under set-user-ID. */
+typedef struct yoke__cache {
+    char folder[1024];
+} yoke__cache;
+
+/* YOKE_CACHE_DIR (an absolute path; anything else, such as "off": none), else yoke in XDG_CACHE_HOME or in $HOME/.cache.
+ * It is made when first written to, and used only while nobody else can write to it. */
+void yoke__cache_open(yoke__cache *cache);
+/* The content that was written for this key, whole, to be freed by yoke__free; false in every other case. `kind`: up to
+ * 15 small letters. Any thread, any process, any number at once. */
+bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes, void **content,
+                      size_t *bytes);
+/* Nothing happens when it cannot be written. Only the newest few thousand of a kind are kept. */
+void yoke__cache_write(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes,
+                       const void *content, size_t bytes);
+void yoke__cache_forget(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes);
+
 /* CLOCK_MONOTONIC in nanoseconds. */
 int64_t yoke__now_ns(void);
 
@@ -69,6 +86,14 @@ void *yoke__alloc(size_t bytes);
 void *yoke__alloc_zeroed(size_t count, size_t size);
 void *yoke__alloc_aligned(size_t alignment, size_t bytes);
 void yoke__free(void *memory);
+
+/* Whole pages, zeroed; `bytes` is a multiple of the page size. Freed by yoke__unmap_pages only. */
+void *yoke__map_pages(size_t bytes);
+void yoke__unmap_pages(void *pages, size_t bytes);
+/* Moves pages to another address, which is returned, and leaves zeroed ones in their place, at no moment none. NULL: the
+ * system does not do it (kernels before 5.7, no memory); then nothing changed. */
+void *yoke__move_pages_away(void *pages, size_t bytes);
+
 void yoke__alloc_fail_at(unsigned long nth, bool for_ever);
 
 #endif

@@ -1,6 +1,6 @@
 /* The prelude of OpenCL C source. OpenCL is not C: exp of a float is a float there, abs returns an unsigned, and
  * integer types have other names. So every C name becomes a function with C's types, and then the name itself. */
-#include "lib/opencl/opencl.h"
+#include "lib/opencl/prelude.h"
 
 /* The lists and the text stay laid out by hand: clang-format staggers macro calls side by side. */
 /* clang-format off */

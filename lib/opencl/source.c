@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "lib/base/base.h"
-#include "lib/opencl/opencl.h"
+#include "lib/opencl/prelude.h"
+#include "yoke/kernel.h"
 
 enum { TEXTS_LIMIT = 256 };
 
@@ -133,7 +134,8 @@ static void put_parameters(writer *w, const yoke_kernel *kernel)
 /* The entry's own: the same, and for each array how far its first element stands from where the buffer begins. */
 static void put_entry(writer *w, const yoke_kernel *kernel)
 {
-    put(w, "void yoke_k_%s(const ulong yoke_begin, const ulong yoke_end, const ulong yoke_size0, const ulong yoke_size1",
+    put(w,
+        "void yoke_k_%s(const ulong yoke_begin, const ulong yoke_end, const ulong yoke_size0, const ulong yoke_size1",
         kernel->name);
     if (kernel->result_type != NULL)
         put(w, ", __global %s *yoke_result", kernel->result_type);

@@ -42,7 +42,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
         return status;
     run.isa = runtime->isa;
     const size_t step = kernel->shape == YOKE_SHAPE_LANES ? yoke_lanes_max : 1;
-    if (options == NULL && run.checked.items <= step) { /* nothing to divide or stream: spare it the planning */
+    if (options == NULL && run.checked.items <= step &&
+        !runtime->devices_only) { /* nothing to divide or stream: spare it the planning */
         run.stream = false;
         yoke__team_run_here(runtime->team, run_kernel, &run, 0, run.checked.items);
         return YOKE_OK;
@@ -53,7 +54,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
                        .total = run.checked.items,
                        .scale = 1,
                        .step = step,
-                       .indivisible = run.checked.indivisible};
+                       .indivisible = run.checked.indivisible,
+                       .checked = &run.checked};
     choose_streaming(runtime, options, &run, &work);
     return yoke__run_work(runtime, options, kernel, &work);
 }

@@ -10,6 +10,7 @@
 /* --- runtime.c --- */
 
 typedef struct yoke__costs yoke__costs;
+typedef struct yoke__devices yoke__devices;
 
 struct yoke_runtime {
     yoke__topology *topology;
@@ -19,6 +20,9 @@ struct yoke_runtime {
     unsigned default_workers;
     size_t cache_bytes; /* of the last level: data beyond it is streamed */
     yoke__costs *costs;
+    yoke__devices *devices; /* NULL: none may be used */
+    bool topology_stays;    /* after the runtime: a thread that hangs in a driver may need it */
+    bool devices_only;      /* no map goes to the workers that a device can run */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;
@@ -103,16 +107,27 @@ void yoke__run_piece(const yoke__checked *checked, yoke__isa isa, bool streaming
 typedef struct yoke__work {
     void (*run)(void *context, size_t begin, size_t end);
     void *context;
-    size_t items; /* to divide: items, rows, or a reduction's blocks */
+    size_t items; /* to divide: items, rows, or a reduction's blocks; */
+    size_t begin; /* those before it are done already */
     size_t total; /* what the program calls items, */
     size_t scale; /* and how many of them one item stands for */
     size_t step;  /* pieces begin at multiples of it */
     bool indivisible;
-    bool large;           /* beyond the caches: */
+    bool large;          /* beyond the caches: */
     yoke__choice choice; /* whether it is streamed */
+    /* For devices; NULL: it is no kernel. Reductions: grid items per block, and where partial results go. */
+    const yoke__checked *checked;
+    size_t block;
+    unsigned char *partials;
 } yoke__work;
 
 /* `key` tells what is run, for the learned costs: the kernel or the function. */
 int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
+
+/* The detail of a call that its deadline or a cancel ended, for either status; others pass. */
+int yoke__end_early(int status);
+
+/* The same, without devices. */
+int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
 
 #endif

@@ -46,8 +46,15 @@ static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction 
     r->partials = heap ? yoke__alloc_aligned(alignment, bytes) : on_stack;
     if (r->partials == NULL)
         return yoke__fail(YOKE_ENOMEM, "kernel %s: no memory for %zu partial results", kernel->name, blocks);
-    yoke__work work = {
-        .run = fold_blocks, .context = r, .items = blocks, .total = r->checked.items, .scale = r->block, .step = 1};
+    yoke__work work = {.run = fold_blocks,
+                       .context = r,
+                       .items = blocks,
+                       .total = r->checked.items,
+                       .scale = r->block,
+                       .step = 1,
+                       .checked = &r->checked,
+                       .block = r->block,
+                       .partials = r->partials};
     int status = yoke__run_work(runtime, options, kernel, &work);
     if (status == YOKE_OK) {
         yoke__float_environment saved = yoke__float_enter();

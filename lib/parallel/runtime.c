@@ -1,7 +1,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "lib/parallel/parallel.h"
+#include "lib/parallel/devices.h"
 
 enum {
     SPIN_LIMIT_NS = 200000,      /* an idle worker spins no longer, however short the gaps between maps were */
@@ -47,15 +47,6 @@ static int read_workers(const yoke_runtime_options *options, unsigned most, unsi
     return YOKE_OK;
 }
 
-/* What this build has is the CPU; a selection that asks for more is refused rather than silently narrowed. */
-static int read_devices(void)
-{
-    const char *text = yoke__env("YOKE_DEVICES");
-    if (text == NULL || strcmp(text, "cpu") == 0 || strcmp(text, "all") == 0)
-        return YOKE_OK;
-    return yoke__fail(YOKE_ENODEV, "YOKE_DEVICES=%.40s: this version runs on the CPU only; use cpu or all", text);
-}
-
 static size_t last_level_cache_bytes(void)
 {
     long bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
@@ -72,8 +63,6 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
     unsigned workers;
     int status = read_pin(options, &runtime->pin);
     if (status == YOKE_OK)
-        status = read_devices();
-    if (status == YOKE_OK)
         status = yoke__isa_choose(isa, &runtime->isa);
     if (status == YOKE_OK)
         status = yoke__topology_load(&runtime->topology);
@@ -87,14 +76,22 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
     if (runtime->costs == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
     bool quota = yoke__topology_quota(runtime->topology) > 0;
+    status =
+        yoke__devices_open(&runtime->devices, options->devices != NULL ? options->devices : yoke__env("YOKE_DEVICES"),
+                           runtime->topology, &runtime->topology_stays);
+    if (status != YOKE_OK)
+        return status;
+    runtime->devices_only = runtime->devices != NULL && !yoke__devices_leave_cpu(runtime->devices);
     return yoke__team_create(&runtime->team, runtime->topology, runtime->pin, workers,
                              quota ? SPIN_LIMIT_QUOTA_NS : SPIN_LIMIT_NS);
 }
 
 static void free_parts(yoke_runtime *runtime)
 {
+    runtime->topology_stays |= !yoke__devices_close(runtime->devices);
     yoke__costs_free(runtime->costs);
-    yoke__topology_free(runtime->topology);
+    if (!runtime->topology_stays)
+        yoke__topology_free(runtime->topology);
     yoke__free(runtime);
 }
 

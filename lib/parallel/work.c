@@ -1,5 +1,5 @@
 /* Plans and runs one call's work: on the caller alone, or divided among the team. */
-#include "lib/parallel/parallel.h"
+#include "lib/parallel/devices.h"
 
 enum { SHORT_BURST = 64 };
 
@@ -21,7 +21,7 @@ static void report_units(size_t done, size_t units, void *argument)
                          d->options->progress_argument);
 }
 
-static int end_early(int status)
+int yoke__end_early(int status)
 {
     if (status == YOKE_ETIMEDOUT)
         return yoke__fail(status, "the deadline passed; arrays written by this call are unspecified");
@@ -40,7 +40,7 @@ static bool in_streak(const yoke_runtime *runtime, int64_t now)
 YOKE_HOT static bool is_plain(const yoke_options *options)
 {
     return options == NULL || (options->deadline_ns == 0 && options->cancel == NULL && options->progress == NULL &&
-                               (options->flags & YOKE_ALWAYS_DIVIDE) == 0);
+                               (options->flags & YOKE_ALWAYS_DIVIDE) == 0 && options->devices == NULL);
 }
 
 /* What became of a call, to learn from. */
@@ -105,24 +105,25 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
         }
     }
     how->workers = plan.workers;
-    return end_early(yoke__team_run(runtime->team, &job));
+    return yoke__end_early(yoke__team_run(runtime->team, &job));
 }
 
 /* A kernel that was never seen at this size is tried on a few items first: nothing else tells a nanosecond from a
- * second per item. Returns the number of items done. */
+ * second per item. Returns the first item that is not done. */
 static size_t probe(yoke_runtime *runtime, const yoke__work *work, double *item_ns)
 {
-    size_t items = work->items / 64;
+    const size_t all = work->items - work->begin;
+    size_t items = all / 64;
     items = items > 1024 ? 1024 : items;
     items = items / work->step * work->step;
     if (items == 0)
         items = work->step;
-    if (items >= work->items)
-        items = work->items;
+    if (items >= all)
+        items = all;
     int64_t start = yoke__now_ns();
-    yoke__team_run_here(runtime->team, work->run, work->context, 0, items);
+    yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->begin + items);
     *item_ns = (double)(yoke__now_ns() - start) / (double)items;
-    return items;
+    return work->begin + items;
 }
 
 static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *how, size_t first, int64_t start,
@@ -138,22 +139,19 @@ static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *
     atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
 }
 
-YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+/* item_ns: as known; 0: not at all. */
+YOKE_HOT static int run_known(yoke_runtime *runtime, const yoke_options *options, yoke__cost *cost, double item_ns,
+                              const yoke__work *work)
 {
     const bool plain = is_plain(options);
-    if (plain && work->items <= work->step) { /* nothing to divide, nothing to learn */
-        yoke__team_run_here(runtime->team, work->run, work->context, 0, work->items);
-        return YOKE_OK;
-    }
-    yoke__cost *cost = yoke__costs_find(runtime->costs, key);
-    double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
-    double total_ns = item_ns * (double)work->items;
+    const size_t items = work->items - work->begin;
+    double total_ns = item_ns * (double)items;
     const bool timed = yoke__cost_wants_time(cost, total_ns);
-    if (plain && item_ns > 0 && total_ns < YOKE__DIVIDE_NS && !timed) {
-        yoke__team_run_here(runtime->team, work->run, work->context, 0, work->items);
+    if (plain && (items <= work->step || (item_ns > 0 && total_ns < YOKE__DIVIDE_NS && !timed))) {
+        yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
         return YOKE_OK;
     }
-    size_t first = 0;
+    size_t first = work->begin;
     settled how = {.cost = cost, .workers = 1};
     if (plain && item_ns <= 0)
         first = probe(runtime, work, &item_ns);
@@ -164,4 +162,52 @@ YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, 
     if (timed && status == YOKE_OK)
         learn(runtime, work, &how, first, start, item_ns);
     return status;
+}
+
+int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+{
+    yoke__cost *cost = yoke__costs_find(runtime->costs, key);
+    return run_known(runtime, options, cost, yoke__cost_item_ns(cost, work->total) * (double)work->scale, work);
+}
+
+/* Whether a device may be worth a thought: an untried kernel is learned by the workers first, unless the program asks. */
+static int consider_devices(yoke_runtime *runtime, const yoke_options *options, double predicted_ns, bool *yes)
+{
+    const char *asked = options != NULL ? options->devices : NULL;
+    *yes = false;
+    if (asked != NULL && !yoke__selection_needs_devices(asked))
+        return yoke__selection_check(asked);
+    if (asked != NULL && runtime->devices == NULL)
+        return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
+    if (runtime->devices == NULL)
+        return YOKE_OK;
+    if (asked != NULL || runtime->devices_only) {
+        *yes = true;
+        return yoke__devices_know(runtime->devices);
+    }
+    if (predicted_ns < YOKE__OFFLOAD_NS)
+        return YOKE_OK;
+    yoke__devices_worked(runtime->devices, predicted_ns);
+    *yes = yoke__devices_are_known(runtime->devices);
+    return YOKE_OK;
+}
+
+YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+{
+    if (work->items <= work->step && is_plain(options) && !runtime->devices_only) { /* nothing to divide or learn */
+        yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
+        return YOKE_OK;
+    }
+    yoke__cost *cost = yoke__costs_find(runtime->costs, key);
+    const double item_ns = yoke__cost_item_ns(cost, work->total);
+    const double predicted_ns = item_ns * (double)work->total;
+    if (work->checked != NULL && (options != NULL || runtime->devices_only || predicted_ns >= YOKE__OFFLOAD_NS)) {
+        bool yes;
+        int status = consider_devices(runtime, options, predicted_ns, &yes);
+        if (status != YOKE_OK)
+            return status;
+        if (yes)
+            return yoke__run_with_devices(runtime, options, key, work, predicted_ns);
+    }
+    return run_known(runtime, options, cost, item_ns * (double)work->scale, work);
 }

@@ -14,7 +14,8 @@ enum {
     YOKE__UNIT_NS = 500,         /* a unit should last so long: its claim costs 20 */
     YOKE__PIECE_NS = 20000,      /* what a claim should last: far above its price, far below a stall */
     YOKE__PIECES_PER_WORKER = 8, /* at least so many claims each, so that the end is shared */
-    YOKE__SHORT_PIECE_NS = 1000  /* but none shorter than this */
+    YOKE__SHORT_PIECE_NS = 1000, /* but none shorter than this */
+    YOKE__OFFLOAD_NS = 50000     /* a call shorter than this gains nothing from a device */
 };
 
 /* What is asked: `items` equal pieces of work. */
@@ -56,5 +57,19 @@ double yoke__learn(double estimate, double observed);
 /* The same from a run that `workers` shared: the serial time lies between the run's and `workers` times that, so an
  * estimate within stays, and one outside is moved to the bound. */
 double yoke__learn_shared(double estimate, double observed, unsigned workers);
+
+/* A place that a whole call may go to: the workers, or a device. */
+typedef struct yoke__candidate {
+    bool possible;
+    double known_ns; /* best time of such a call there, forgotten slowly; 0: never tried */
+    double floor_ns; /* it cannot take less, for its launch and its transfers */
+    uint32_t tries;
+} yoke__candidate;
+
+/* Index of the place for this call, the call-th of its kind: a place that could be faster is tried twice, then the
+ * fastest is kept, and slower ones are looked at again, the more rarely the slower they are. `count` when none is
+ * possible. */
+unsigned yoke__route(const yoke__candidate *candidates, unsigned count, uint32_t call);
+double yoke__route_learn(double known_ns, double observed_ns);
 
 #endif

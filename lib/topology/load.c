@@ -154,6 +154,22 @@ int yoke__topology_bind_thread(const yoke__topology *topology, const yoke__place
     return bind_to(topology, &mask);
 }
 
+int yoke__topology_bind_to_node(const yoke__topology *topology, unsigned node_os_index)
+{
+    if (!topology->native)
+        return yoke__fail(YOKE_ESTATE, "this topology is not the machine's: no thread can be bound by it");
+    cpu_mask mask = {.known = true};
+    bool found = false;
+    for (size_t k = 0; k < topology->count; k++)
+        if (topology->pus[k].node_os_index == node_os_index) {
+            mask_add(&mask, topology->pus[k].os_index);
+            found = true;
+        }
+    if (!found)
+        return yoke__fail(YOKE_EINVAL, "NUMA node %u has no usable CPU; the thread runs where it ran", node_os_index);
+    return bind_to(topology, &mask);
+}
+
 int yoke__topology_unbind_thread(const yoke__topology *topology)
 {
     if (!topology->native)

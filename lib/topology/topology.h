@@ -81,14 +81,25 @@ void yoke__topology_steal_order(const yoke__pu *pus, const yoke__place *places, 
  * sandbox forbids it) returns ESTATE, and the thread runs where it ran before. */
 int yoke__topology_bind_thread(const yoke__topology *topology, const yoke__place *place);
 
+/* Binds the calling thread to the usable PUs of a NUMA node, which is named by the kernel's number. ESTATE as above;
+ * EINVAL when the node has none. */
+int yoke__topology_bind_to_node(const yoke__topology *topology, unsigned node_os_index);
+
 /* Gives the calling thread all usable PUs back. */
 int yoke__topology_unbind_thread(const yoke__topology *topology);
 
+/* The system's number of the NUMA node that a PCI device of this machine is attached to; -1: unknown. Reads a file. */
+int yoke__topology_node_of_pci(const yoke__topology *topology, unsigned domain, unsigned bus, unsigned device,
+                               unsigned function);
+
 /* Hooks for tests. The first takes the calling thread's affinity mask in place of the one found at loading. The second
  * reads only the quota, from the /proc and /sys under `root` ("" is the machine). The third reads the topology from
- * sysfs under `root` without hwloc, allowing all CPUs when `root` is not "". */
+ * sysfs under `root` without hwloc, allowing all CPUs when `root` is not "". The last reads the node of a PCI device from
+ * the /sys under `root`, whatever machine the topology is of. */
 void yoke__topology_read_affinity(void);
 double yoke__topology_read_quota(const char *root);
 int yoke__topology_load_sysfs(yoke__topology **out, const char *root);
+int yoke__topology_read_pci_node(const char *root, const yoke__topology *topology, unsigned domain, unsigned bus,
+                                 unsigned device, unsigned function);
 
 #endif

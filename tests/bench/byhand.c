@@ -159,4 +159,4 @@ static void parallel(size_t n, bench_range body, void *argument)
     body(0, n, argument);
 }
 
-const struct bench_contestant bench_contestant = {find, parallel, NULL};
+const struct bench_contestant bench_contestant = {find, parallel, NULL, NULL, NULL};

@@ -106,9 +106,9 @@ static void prepare(const char *name, size_t n)
     const struct bench_workload *workload = bench_workload_find(name);
     bench_job_close(&job);
     call_seconds = 0.0;
-    if (workload == NULL)
+    if (workload == NULL || (bench_contestant.ready != NULL && !bench_contestant.ready()))
         printf("none\n");
-    else if (bench_job_open(&job, workload, n, bench_contestant.parallel) != 0)
+    else if (bench_job_open(&job, workload, n, bench_contestant.parallel, bench_contestant.memory) != 0)
         printf("fail no memory for %s of %zu\n", name, n);
     else
         printf("ok\n");

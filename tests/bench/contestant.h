@@ -27,6 +27,10 @@ struct bench_contestant {
     bench_parallel parallel;
     /* Whether the call of this number, one of the last million, did what is to be measured; NULL: all did. */
     bool (*counted)(const bench_job *job, size_t sequence);
+    /* Where its arrays come from, see bench_job_open(). */
+    const struct bench_memory *memory;
+    /* Whether it can do anything on this machine, asked before arrays are allocated; NULL: yes. */
+    bool (*ready)(void);
 };
 
 /* Each contestant defines its own. */

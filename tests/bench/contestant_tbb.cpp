@@ -197,4 +197,4 @@ void parallel(size_t n, bench_range body, void *argument)
 
 } // namespace
 
-const struct bench_contestant bench_contestant = {find, parallel, nullptr};
+const struct bench_contestant bench_contestant = {find, parallel, nullptr, nullptr, nullptr};

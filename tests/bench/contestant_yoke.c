@@ -146,4 +146,4 @@ static void parallel(size_t n, bench_range body, void *argument)
     must(parallel_for(n, body, argument));
 }
 
-const struct bench_contestant bench_contestant = {find, parallel, counted};
+const struct bench_contestant bench_contestant = {find, parallel, counted, NULL, NULL};

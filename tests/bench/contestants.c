@@ -18,7 +18,7 @@ static const char *const one_baseline[] = {"YOKE_WORKERS=1", "YOKE_ISA=baseline"
 
 /* clang-format off */
 const struct bench_entry bench_entries[BENCH_ENTRIES] = {
-    {"serial",          "bench_serial",    "loop",     none,            BENCH_SERIAL,    BENCH_MAIN | BENCH_LANES},
+    {"serial",          "bench_serial",    "loop",     none,            BENCH_SERIAL,    BENCH_MAIN | BENCH_LANES | BENCH_OPENCL},
     {"omp_gcc",         "bench_omp_gcc",   "loop",     gomp_spinning,   BENCH_PEER,      BENCH_MAIN},
     {"omp_clang",       "bench_omp_clang", "loop",     libomp_spinning, BENCH_PEER,      BENCH_MAIN},
     {"tbb_static",      "bench_tbb",       "static",   none,            BENCH_PEER,      BENCH_MAIN},
@@ -38,6 +38,10 @@ const struct bench_entry bench_entries[BENCH_ENTRIES] = {
     {"yoke_avx512_1",   "bench_yoke",      "default",  one_avx512,      BENCH_REFERENCE, BENCH_LANES},
     {"yoke_avx2_1",     "bench_yoke",      "default",  one_avx2,        BENCH_REFERENCE, BENCH_LANES},
     {"yoke_baseline_1", "bench_yoke",      "default",  one_baseline,    BENCH_REFERENCE, BENCH_LANES},
+    {"opencl_by_hand",  "bench_opencl",    "default",  none,            BENCH_REFERENCE, BENCH_OPENCL},
+    {"yoke_opencl",     "bench_yoke_opencl", "default", none,           BENCH_REFERENCE, BENCH_OPENCL},
+    {"opencl_map_all",  "bench_opencl",    "all",      none,            BENCH_REFERENCE, BENCH_CALLS},
+    {"opencl_bare",     "bench_opencl",    "bare",     none,            BENCH_REFERENCE, BENCH_CALLS},
 };
 
 #define STREAMED (BENCH_MAIN | BENCH_TRAFFIC)
@@ -74,6 +78,12 @@ const struct bench_plan bench_plans[] = {
     {"nbody",           BENCH_MAIN,                 RUN,   true,  {16384}},
     {"heat",            STREAMED,                   RUN,   false, {8192.0 * 8192}},
     {"blur",            BENCH_MAIN,                 RUN,   true,  {4096 * 2160}},
+    {"opencl_triad",    BENCH_OPENCL | BENCH_CALLS, 0,     true,  {1e3}},
+    {"opencl_triad",    BENCH_OPENCL,               RUN,   true,  {1e3, 1e5, 1e6, 1e7}},
+    {"opencl_dot",      BENCH_OPENCL,               RUN,   true,  {1e7}},
+    {"opencl_options",  BENCH_OPENCL,               RUN,   true,  {1e6}},
+    {"opencl_heat",     BENCH_OPENCL,               RUN,   true,  {2048 * 2048}},
+    {"opencl_nbody",    BENCH_OPENCL,               RUN,   true,  {4096}},
 };
 /* clang-format on */
 

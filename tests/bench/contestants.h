@@ -16,13 +16,15 @@ enum bench_role {
 
 /* Groups that a contestant belongs to, and that a case asks for. */
 enum {
-    BENCH_MAIN = 1,    /* serial, the peers at their best, Yoke */
-    BENCH_BARE = 2,    /* the bare cost of a parallel loop */
-    BENCH_WAITING = 4, /* the peers' other ways of waiting */
-    BENCH_TRAFFIC = 8, /* bandwidth on all cores */
-    BENCH_ALONE = 16,  /* the same on one core */
-    BENCH_LANES = 32,  /* Mandelbrot on one core by instruction set */
-    BENCH_BY_HAND = 64 /* Mandelbrot by hand on all cores */
+    BENCH_MAIN = 1,     /* serial, the peers at their best, Yoke */
+    BENCH_BARE = 2,     /* the bare cost of a parallel loop */
+    BENCH_WAITING = 4,  /* the peers' other ways of waiting */
+    BENCH_TRAFFIC = 8,  /* bandwidth on all cores */
+    BENCH_ALONE = 16,   /* the same on one core */
+    BENCH_LANES = 32,   /* Mandelbrot on one core by instruction set */
+    BENCH_BY_HAND = 64, /* Mandelbrot by hand on all cores */
+    BENCH_OPENCL = 128, /* kernels on an OpenCL device: by hand, and Yoke's */
+    BENCH_CALLS = 256   /* the same by hand, with other calls around the kernel */
 };
 
 struct bench_entry {
@@ -34,7 +36,7 @@ struct bench_entry {
     unsigned groups;
 };
 
-enum { BENCH_ENTRIES = 20 };
+enum { BENCH_ENTRIES = 24 };
 extern const struct bench_entry bench_entries[BENCH_ENTRIES];
 
 /* Number of the entry, or -1. */

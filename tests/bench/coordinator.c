@@ -14,7 +14,7 @@
 static const char usage[] =
     "usage: tests/bench/run BUILD-DIRECTORY [--quick] [--rounds N] [--csv FILE] [WORKLOAD]\n"
     "WORKLOAD is the beginning of a name: empty copy triad sum dot exp sin black_scholes mandelbrot nbody heat blur\n"
-    "read write fma handover\n";
+    "read write fma handover opencl\n";
 
 struct bench {
     struct bench_settings settings;

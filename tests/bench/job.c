@@ -40,6 +40,8 @@ static void array_close(void *array, size_t bytes)
                bytes < HUGE_PAGE ? (bytes + 4095) / 4096 * 4096 : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 }
 
+static const struct bench_memory pages = {array_open, array_close};
+
 /* A number in [0, 1) that looks random and depends on its place alone. */
 static float unit(size_t place, unsigned salt)
 {
@@ -71,11 +73,13 @@ static void weigh(float *weight)
         weight[k + BENCH_BLUR_RADIUS] = (float)(exp(-0.5 * k * k / (BENCH_BLUR_SIGMA * BENCH_BLUR_SIGMA)) / total);
 }
 
-int bench_job_open(bench_job *job, const struct bench_workload *workload, size_t n, bench_parallel parallel)
+int bench_job_open(bench_job *job, const struct bench_workload *workload, size_t n, bench_parallel parallel,
+                   const struct bench_memory *memory)
 {
     memset(job, 0, sizeof *job);
     job->workload = workload;
     job->n = n;
+    job->memory = memory != NULL ? memory : &pages;
     job->width = bench_width(workload, n);
     job->height = n / job->width;
     weigh(job->weight);
@@ -83,7 +87,7 @@ int bench_job_open(bench_job *job, const struct bench_workload *workload, size_t
     size_t size = n * workload->item_bytes;
     size_t elements = bytes ? 3 * n : n;
     for (int k = 0; k < workload->inputs + workload->outputs + (bytes ? 1 : 0); k++) {
-        void *array = array_open(size);
+        void *array = job->memory->open(size);
         if (array == NULL) {
             bench_job_close(job);
             return -1;
@@ -109,10 +113,10 @@ void bench_job_close(bench_job *job)
         return;
     size_t size = job->n * job->workload->item_bytes;
     for (int k = 0; k < BENCH_MAX_INPUTS; k++)
-        array_close(job->in[k], size);
+        job->memory->close(job->in[k], size);
     for (int k = 0; k < BENCH_MAX_OUTPUTS; k++)
-        array_close(job->out[k], size);
-    array_close(job->scratch, size);
+        job->memory->close(job->out[k], size);
+    job->memory->close(job->scratch, size);
     memset(job, 0, sizeof *job);
 }
 

@@ -271,4 +271,4 @@ static void parallel(size_t n, bench_range body, void *argument)
     bench_team_run(bench_team_size(), run_part, &range);
 }
 
-const struct bench_contestant bench_contestant = {find, parallel, NULL};
+const struct bench_contestant bench_contestant = {find, parallel, NULL, NULL, NULL};

@@ -163,4 +163,4 @@ static void parallel(size_t n, bench_range body, void *argument)
         body(n * part / parts, n * (part + 1) / parts, argument);
 }
 
-const struct bench_contestant bench_contestant = {find, parallel, NULL};
+const struct bench_contestant bench_contestant = {find, parallel, NULL, NULL, NULL};

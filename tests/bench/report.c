@@ -153,9 +153,29 @@ static void print_limits(const struct bench_result *result)
     printf("\n");
 }
 
+/* On a device: both programs, theirs / Yoke's, and what else there is. */
+static void print_device(const struct bench_result *result, enum bench_part part)
+{
+    char text[BENCH_TIME_SIZE];
+    int mine = bench_entry_find("yoke_opencl"), other = bench_entry_find("opencl_by_hand");
+    struct bench_ratio ratio = bench_paired(result, mine, other, part);
+    print_name(result, part);
+    printf("  by hand %9s", bench_time(bench_median(result, other, part), text));
+    printf("  yoke %9s  ratio", bench_time(bench_median(result, mine, part), text));
+    print_ratio(ratio.median, 6);
+    print_ratio(ratio.low, 6);
+    print_ratio(ratio.high, 6);
+    printf("  difference %s\n", bench_time(bench_median(result, mine, part) - bench_median(result, other, part), text));
+    print_others(result, part, true);
+}
+
 void bench_report_result(const struct bench_result *result)
 {
-    if ((result->plan->groups & BENCH_MAIN) != 0) {
+    if ((result->plan->groups & BENCH_OPENCL) != 0) {
+        print_device(result, BENCH_P50);
+        if (result->plan->gap != BENCH_THROUGHPUT)
+            print_device(result, BENCH_P99);
+    } else if ((result->plan->groups & BENCH_MAIN) != 0) {
         print_part(result, BENCH_P50);
         if (result->plan->gap != BENCH_THROUGHPUT)
             print_part(result, BENCH_P99);
@@ -185,7 +205,7 @@ static void csv_number(FILE *file, double value)
 
 void bench_csv_result(FILE *file, const struct bench_result *result)
 {
-    int mine = bench_entry_find("yoke");
+    int mine = bench_entry_find((result->plan->groups & BENCH_OPENCL) != 0 ? "yoke_opencl" : "yoke");
     bool single = result->plan->gap != BENCH_THROUGHPUT;
     for (int k = 0; k < BENCH_ENTRIES; k++) {
         if (result->of[k].state == BENCH_ABSENT)

@@ -17,7 +17,8 @@
 #define SLOW_SECONDS 0.2
 #define MILLISECONDS 30
 #define QUICK_MILLISECONDS 12
-#define HOT_CALLS 20000
+#define HOT_CALLS 20000u
+#define LAUNCHES 2000u    /* the same, of a device */
 #define IDLE_SECONDS 0.25 /* per contestant and round, spent in gaps */
 #define IDLE_CALLS 40     /* but at least so many calls */
 #define ATTEMPTS 3
@@ -94,10 +95,12 @@ static void prepare(const struct bench_settings *settings, struct bench_result *
         if (process->pid == 0 &&
             !bench_process_start(process, settings->directory, bench_entries[k].program, bench_entries[k].environment))
             fprintf(stderr, "bench: no %s here: goes on without %s\n", bench_entries[k].program, bench_entries[k].name);
-        if (process->pid < 0)
+        enum bench_answer answer = BENCH_OK;
+        if (process->pid > 0 && is_first_of_process(result, k))
+            answer = bench_process_ask(process, question, text, sizeof text, PREPARE_PATIENCE);
+        if (process->pid < 0 || answer == BENCH_NONE) /* which says itself why it does nothing here */
             result->of[k].state = BENCH_MISSING;
-        else if (is_first_of_process(result, k) &&
-                 bench_process_ask(process, question, text, sizeof text, PREPARE_PATIENCE) != BENCH_OK)
+        else if (answer != BENCH_OK)
             failed(result, k, text);
     }
 }
@@ -168,10 +171,11 @@ static void check(struct bench_result *result)
     }
 }
 
-static size_t gap_calls(const struct bench_settings *settings, long gap)
+static size_t gap_calls(const struct bench_settings *settings, const struct bench_plan *plan)
 {
+    const long gap = plan->gap;
     if (gap == 0)
-        return settings->quick ? HOT_CALLS / 4 : HOT_CALLS;
+        return ((plan->groups & BENCH_OPENCL) != 0 ? LAUNCHES : HOT_CALLS) / (settings->quick ? 4u : 1u);
     size_t calls = (size_t)fmax(IDLE_CALLS, IDLE_SECONDS * 1e6 / (double)gap);
     return settings->quick ? calls / 2 : calls;
 }
@@ -202,7 +206,7 @@ static void one_round(const struct bench_settings *settings, struct bench_result
     bool single = result->plan->gap != BENCH_THROUGHPUT;
     if (single)
         snprintf(question, sizeof question, "gaps %s %ld %zu\n", mode, result->plan->gap,
-                 gap_calls(settings, result->plan->gap));
+                 gap_calls(settings, result->plan));
     else
         snprintf(question, sizeof question, "run %s %d\n", mode, settings->quick ? QUICK_MILLISECONDS : MILLISECONDS);
     struct bench_measurement *measurement = &result->of[entry];

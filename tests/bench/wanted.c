@@ -13,6 +13,7 @@
 enum kind {
     RATIO,    /* against / mine, at least */
     EXTRA_NS, /* mine - against in nanoseconds, at most */
+    EXTRA_US, /* the same in microseconds */
     IDLE_MS,  /* CPU time in a gap beyond against's, in milliseconds, at most */
     SPREAD    /* dearest / cheapest item from one size to another, at most */
 };
@@ -62,6 +63,10 @@ static const struct wanted wanted[] = {
     {"lane kernel, one core, AVX-512",       RATIO, {"mandelbrot_256"}, 1e6, 2e6, RUN, "yoke_avx512_1", "hand_avx512_1", BENCH_P50, 0.75},
     {"lane kernel, one core, AVX2",          RATIO, {"mandelbrot_256"}, 1e6, 2e6, RUN, "yoke_avx2_1", "serial", BENCH_P50, 11},
     {"lane kernel, one core, SSE2",          RATIO, {"mandelbrot_256"}, 1e6, 2e6, RUN, "yoke_baseline_1", "serial", BENCH_P50, 6},
+    {"OpenCL: triad, 1e5 to 1e7",            RATIO, {"opencl_triad"}, 1e5, 1e7, RUN, "yoke_opencl", "opencl_by_hand", BENCH_P50, 1},
+    {"OpenCL: dot, Black-Scholes",           RATIO, {"opencl_dot", "opencl_options"}, 1e6, 1e7, RUN, "yoke_opencl", "opencl_by_hand", BENCH_P50, 1},
+    {"OpenCL: stencil, n-body",              RATIO, {"opencl_heat", "opencl_nbody"}, 1e3, 1e7, RUN, "yoke_opencl", "opencl_by_hand", BENCH_P50, 1},
+    {"OpenCL: launch beyond that by hand, us", EXTRA_US, {"opencl_triad"}, 1e3, 1e3, 0, "yoke_opencl", "opencl_by_hand", BENCH_P50, 5},
 };
 /* clang-format on */
 
@@ -104,6 +109,7 @@ static double value_in(const struct wanted *wish, const struct bench_result *res
     switch (wish->kind) {
     case RATIO: return bench_paired(result, mine, against, wish->part).median;
     case EXTRA_NS: return (own - other) * 1e9;
+    case EXTRA_US: return (own - other) * 1e6;
     case IDLE_MS: return (own - other) * 1e3;
     default: return NAN;
     }

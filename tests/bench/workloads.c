@@ -23,6 +23,11 @@ static const struct bench_workload workloads[] = {
     {"write",           BENCH_WRITE,         0, 1,  4, {{0, 0}},                                             4,  0,  0,    0},
     {"fma",             BENCH_FMA,           0, 0,  4, {{0, 0}},                                             0,  2,  1,    0},
     {"handover",        BENCH_HANDOVER,      0, 0,  4, {{0, 0}},                                             0,  0,  1,    0},
+    {"opencl_triad",    BENCH_TRIAD,         2, 1,  4, {{-1, 1}, {-1, 1}},                                  12,  2,  1e-6, 0},
+    {"opencl_dot",      BENCH_DOT,           2, 0,  4, {{-0.5f, 1}, {-0.5f, 1}},                             8,  2,  2e-3, 0},
+    {"opencl_options",  BENCH_BLACK_SCHOLES, 3, 2,  4, {{5, 30}, {1, 100}, {0.25f, 10}},                    20,  0,  1e-4, 0},
+    {"opencl_nbody",    BENCH_NBODY,         4, 3,  4, {{-1, 1}, {-1, 1}, {-1, 1}, {0.5f, 1}},               0, 20,  1e-3, 0},
+    {"opencl_heat",     BENCH_HEAT,          1, 1,  4, {{0, 100}},                                           8,  6,  1e-5, 0},
 };
 /* clang-format on */
 

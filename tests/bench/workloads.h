@@ -66,7 +66,7 @@ enum bench_kind {
 #define BENCH_MAX_OUTPUTS 3
 
 struct bench_workload {
-    const char *name;
+    const char *name; /* "opencl_..." is the same on an OpenCL device; options: black_scholes */
     enum bench_kind kind;
     int inputs;
     int outputs;

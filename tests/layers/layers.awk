@@ -13,7 +13,7 @@ BEGIN {
     allow("parallel", "base trace topology schedule memory cpu future backend")
     allow("mpi", "")
     home("hwloc", "^lib/topology/|^tests/topology/|^tools/topology_")
-    home("CL", "^lib/opencl/|^tests/opencl/")
+    home("CL", "^lib/opencl/|^tests/(opencl|fault|bench|gpu)/")
     home("mpi", "^lib/mpi/|^tests/mpi/")
     home("png", "^samples/")
     upper = "^(parallel|yoke|kernels|executor|loop|mpi)\\.h$"  # public headers of the rooms on top

@@ -261,10 +261,11 @@ static void environment_values_that_are_unknown_are_refused_by_name(void **state
     open_refused("YOKE_PIN", longest, "compact");
     open_refused("YOKE_ISA", "sse9", "instruction set");
     open_refused("YOKE_ISA", longest, "instruction set");
-    open_refused("YOKE_DEVICES", "gpu", "cpu");
-    open_refused("YOKE_DEVICES", "opencl:0", "cpu");
-    open_refused("YOKE_DEVICES", "\xff\xfe;rm", "cpu");
-    open_refused("YOKE_DEVICES", longest, "cpu");
+    open_refused("YOKE_DEVICES", "gpu:99", "gpu:99");
+    open_refused("YOKE_DEVICES", "opencl:99", "opencl:99");
+    open_refused("YOKE_DEVICES", "\xff\xfe;rm", "rm");
+    open_refused("YOKE_DEVICES", "cpu,", "empty");
+    open_refused("YOKE_DEVICES", longest, "devices");
 }
 
 static void environment_values_that_are_known_are_followed(void **state)

@@ -1,0 +1,30 @@
+/* What Yoke decided, and what came of it. */
+#ifndef YOKE_TRACE_H
+#define YOKE_TRACE_H
+
+#include "yoke/runtime.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** Where one call ran. */
+typedef struct yoke_decision {
+    const char *kernel;  /**< its name; borrowed as long as the program that holds the kernel */
+    size_t items;        /**< items (2-D: rows) of the call */
+    int device;          /**< the device chosen, as in yoke_device_of(); -1: the workers */
+    size_t device_items; /**< items whose results came from the device; the workers did the rest */
+    double cpu_ns;       /**< time of the call on the workers as known before; 0: unknown */
+    double device_ns;    /**< the same of the device chosen, or else of the best one */
+    double took_ns;      /**< what the call took */
+    char reason[200];    /**< why the workers did (some of) it: compiling, refused, failed, faster */
+} yoke_decision;
+
+/** Fills *decision with that of this thread's last map or reduction that had a device to choose; small calls, which
+ *  never do, leave it as it was. @return 0, EINVAL, ESTATE when there was none. */
+YOKE_API int yoke_last_decision(yoke_decision *decision);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

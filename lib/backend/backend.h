@@ -1,0 +1,81 @@
+/* Door of lib/backend: what the verbs know of a place that runs kernels besides their own workers. One table of
+ * functions, and the task that is given to it. Types only: a backend is chosen in lib/parallel/backends.c.
+ *
+ * Any function may be called by any thread, any number at once, unless it says otherwise; none returns while it holds
+ * a lock, and none is called from a destructor, an exit handler or a forked child. */
+#ifndef YOKE_BACKEND_H
+#define YOKE_BACKEND_H
+
+#include "lib/base/base.h"
+#include "lib/topology/topology.h"
+#include "yoke/kernel.h"
+#include "yoke/topology.h"
+
+/* An array of a task. Sliced ones have item_bytes (2-D: bytes of a row's elements, without the gap); the others, whole
+ * and scatter, have bytes alone. */
+typedef struct yoke__task_array {
+    unsigned char *host;
+    size_t item_bytes;
+    size_t stride;        /* from item to item in host memory: item_bytes, or a row with its gap */
+    size_t before, after; /* rim of a halo, in items */
+    size_t bytes;         /* of all of it */
+} yoke__task_array;
+
+/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. Everything here is
+ * borrowed until run() returns; a backend that is left behind by it must touch none of it afterwards. */
+typedef struct yoke__task {
+    const yoke_kernel *kernel;
+    yoke_call call; /* sizes and values; of arrays, `array` tells more */
+    yoke__task_array array[YOKE_MAX_PARAMETERS];
+    size_t items;
+    size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
+    unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
+    bool indivisible;        /* [0, items) is one piece */
+    /* What a backend asks for and reports while it runs, on any of its threads, never two at once. take: the next piece
+     * of at most `most` items; false when there is none left. done: a piece whose results stand in the arrays. */
+    bool (*take)(void *context, size_t most, size_t *begin, size_t *end);
+    void (*done)(void *context, size_t begin, size_t end);
+    /* On the caller's thread, before run() returns: a piece that was taken and whose results do not stand anywhere. */
+    void (*lost)(void *context, size_t begin, size_t end);
+    /* On the caller's thread, now and then while it waits: a status that ends the run after the pieces in flight. */
+    int (*poll)(void *context);
+    void *context;
+    int64_t piece_limit_ns; /* a piece that takes longer is lost, and the device with it */
+} yoke__task;
+
+typedef enum yoke__readiness {
+    YOKE__READY,     /* run() starts at once */
+    YOKE__PREPARING, /* being compiled in the background */
+    YOKE__REFUSED    /* this kernel cannot run there; why() tells */
+} yoke__readiness;
+
+typedef struct yoke__backend {
+    const char *name;
+    /* Required. Cheap: nothing of the backend's system is touched before discover(). The topology must outlive it. A step
+     * of discovering, opening or compiling that takes longer than `limit_ns` hangs, and is left behind. */
+    int (*open)(void **state, const yoke__topology *topology, int64_t limit_ns);
+    /* Required. Starts looking for devices in the background if nobody has, and waits for the end of it until
+     * `until_ns` (0: not at all). 0, ETIMEDOUT while it goes on, EFORKED in a child whose parent had begun. */
+    int (*discover)(void *state, int64_t until_ns);
+    /* Required. Number of devices that were found; 0 before the end of discovery. Never changes afterwards. */
+    unsigned (*count)(void *state);
+    /* Required. Fills *device, strings borrowed until close. */
+    void (*describe)(void *state, unsigned k, yoke_device *device);
+    /* Required, cheap. Whether the device may be given work now. */
+    bool (*usable)(void *state, unsigned k);
+    /* Required. Begins to compile the kernel for the device if nobody has, and waits for the end of it until `until_ns`
+     * (0: not at all). */
+    yoke__readiness (*prepare)(void *state, unsigned k, const yoke_kernel *kernel, int64_t until_ns);
+    /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. */
+    const char *(*why)(void *state, unsigned k, const yoke_kernel *kernel);
+    /* Required; for a kernel that is READY. Runs pieces until take() gives none. 0; the status of poll(); EBUSY when
+     * another call has the device and `wait` is false; ENODEV or ENOMEM (detail: why) when the device failed or is too
+     * small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
+    int (*run)(void *state, unsigned k, const yoke__task *task, bool wait);
+    /* Optional. A lost device gets another chance. 0, ENODEV, EINVAL when it is not lost. */
+    int (*reopen)(void *state, unsigned k);
+    /* Required. No call may be under way. False: something hangs and was left behind, and the topology must stay. */
+    bool (*close)(void *state);
+} yoke__backend;
+
+#endif

@@ -1,0 +1,224 @@
+/* Blocks of whole pages in a list that anyone may search. The list changes by single stores, so that a child forked in the
+ * middle of a change finds it whole; what it does not find is lock and callers that stayed behind in the parent. */
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "lib/memory/memory.h"
+
+enum { WATCHERS = 16 };
+
+struct yoke__block {
+    yoke__block *_Atomic next;
+    unsigned char *start;
+    size_t bytes;
+    _Atomic size_t holders; /* the program is one until it frees the block */
+    atomic_bool freed;
+};
+
+typedef struct watcher {
+    void (*freed)(void *context, const yoke__block *block); /* NULL: the place is empty, once there are no calls */
+    void *context;
+    atomic_uint calls; /* under way; counted up under the lock only */
+} watcher;
+
+typedef struct call {
+    void (*freed)(void *context, const yoke__block *block);
+    void *context;
+    atomic_uint *under_way;
+} call;
+
+static yoke__block *_Atomic blocks;
+static watcher watchers[WATCHERS];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* changes of the list, taking hold, the watchers */
+
+static void in_child(void)
+{
+    (void)pthread_mutex_init(&lock, NULL); /* its holder may not be here */
+    for (size_t k = 0; k < WATCHERS; k++)
+        atomic_store(&watchers[k].calls, 0);
+}
+
+__attribute__((constructor)) static void watch_forks(void)
+{
+    (void)pthread_atfork(NULL, NULL, in_child);
+}
+
+/* --- blocks --- */
+
+void *yoke_alloc(size_t bytes, yoke_placement placement)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    if (placement != YOKE_PLACE_DEFAULT) {
+        yoke__fail(YOKE_EINVAL, "unknown placement %d; use one of enum yoke_placement", (int)placement);
+        return NULL;
+    }
+    if (bytes > PTRDIFF_MAX - page) {
+        yoke__fail(YOKE_EOVERFLOW, "%zu bytes are more than the address space; check how the size was computed", bytes);
+        return NULL;
+    }
+    const size_t whole = bytes == 0 ? page : (bytes + page - 1) / page * page;
+    yoke__block *block = yoke__alloc(sizeof *block);
+    unsigned char *start = block != NULL ? yoke__map_pages(whole) : NULL;
+    if (start == NULL) {
+        yoke__free(block);
+        yoke__fail(YOKE_ENOMEM, "the system has no %zu bytes of memory; free some, or work in smaller parts", whole);
+        return NULL;
+    }
+    block->start = start;
+    block->bytes = whole;
+    atomic_init(&block->holders, 1);
+    atomic_init(&block->freed, false);
+    pthread_mutex_lock(&lock);
+    atomic_init(&block->next, atomic_load_explicit(&blocks, memory_order_relaxed));
+    atomic_store_explicit(&blocks, block, memory_order_release);
+    pthread_mutex_unlock(&lock);
+    return start;
+}
+
+/* Where the list points to the block that holds this address; NULL: none does. Under the lock. */
+static yoke__block *_Atomic *link_to(const void *at)
+{
+    yoke__block *_Atomic *link = &blocks, *block;
+    while ((block = atomic_load_explicit(link, memory_order_acquire)) != NULL) {
+        if ((uintptr_t)at - (uintptr_t)block->start < block->bytes)
+            return link;
+        link = &block->next;
+    }
+    return NULL;
+}
+
+/* Notes a call to each watcher and counts it, so that none goes away before it. Under the lock. */
+static unsigned begin_calls(call made[WATCHERS])
+{
+    unsigned count = 0;
+    for (size_t k = 0; k < WATCHERS; k++)
+        if (watchers[k].freed != NULL) {
+            atomic_fetch_add(&watchers[k].calls, 1);
+            made[count++] = (call){watchers[k].freed, watchers[k].context, &watchers[k].calls};
+        }
+    return count;
+}
+
+static void make_calls(const call *made, unsigned count, const yoke__block *block)
+{
+    for (unsigned k = 0; k < count; k++) {
+        made[k].freed(made[k].context, block);
+        atomic_fetch_sub(made[k].under_way, 1);
+    }
+}
+
+/* Takes the block out of the list if it starts there. Otherwise NULL, and in *start where the block with this address
+ * does, if any. */
+static yoke__block *take_out(const void *memory, const void **start, call made[WATCHERS], unsigned *calls)
+{
+    pthread_mutex_lock(&lock);
+    yoke__block *_Atomic *link = link_to(memory);
+    yoke__block *block = link != NULL ? atomic_load_explicit(link, memory_order_relaxed) : NULL;
+    *start = block != NULL ? block->start : NULL;
+    if (block != NULL && *start != memory)
+        block = NULL;
+    if (block != NULL) {
+        atomic_store_explicit(link, atomic_load_explicit(&block->next, memory_order_relaxed), memory_order_release);
+        atomic_store_explicit(&block->freed, true, memory_order_release);
+        if (atomic_load(&block->holders) > 1)
+            *calls = begin_calls(made);
+    }
+    pthread_mutex_unlock(&lock);
+    return block;
+}
+
+int yoke_free(void *memory)
+{
+    call made[WATCHERS];
+    unsigned calls = 0;
+    const void *start;
+    if (memory == NULL)
+        return YOKE_OK;
+    yoke__block *block = take_out(memory, &start, made, &calls);
+    if (block == NULL && start != NULL)
+        return yoke__fail(YOKE_EINVAL, "%p is inside memory of yoke_alloc; free its start, %p", memory, start);
+    if (block == NULL)
+        return yoke__fail(YOKE_EINVAL, "%p is not memory of yoke_alloc, or was freed before; nothing was freed",
+                          memory);
+    make_calls(made, calls, block);
+    yoke__memory_release(block);
+    return YOKE_OK;
+}
+
+yoke__block *yoke__memory_hold(const void *at, size_t bytes)
+{
+    pthread_mutex_lock(&lock);
+    yoke__block *_Atomic *link = link_to(at);
+    yoke__block *block = link != NULL ? atomic_load_explicit(link, memory_order_relaxed) : NULL;
+    if (block != NULL && bytes > block->bytes - ((uintptr_t)at - (uintptr_t)block->start))
+        block = NULL;
+    if (block != NULL)
+        atomic_fetch_add(&block->holders, 1);
+    pthread_mutex_unlock(&lock);
+    return block;
+}
+
+void yoke__memory_release(yoke__block *block)
+{
+    if (block == NULL || atomic_fetch_sub(&block->holders, 1) != 1)
+        return;
+    yoke__unmap_pages(block->start, block->bytes);
+    yoke__free(block);
+}
+
+void *yoke__block_start(const yoke__block *block)
+{
+    return block->start;
+}
+
+size_t yoke__block_bytes(const yoke__block *block)
+{
+    return block->bytes;
+}
+
+bool yoke__block_is_freed(const yoke__block *block)
+{
+    return atomic_load_explicit(&block->freed, memory_order_acquire);
+}
+
+int yoke__block_replace_pages(yoke__block *block)
+{
+    const void *moved = yoke__move_pages_away(block->start, block->bytes);
+    if (moved == NULL)
+        return yoke__fail(YOKE_ENOMEM, "the pages of %p could not be replaced: no memory, or a kernel before Linux 5.7",
+                          (void *)block->start);
+    memcpy(block->start, moved, block->bytes);
+    return YOKE_OK;
+}
+
+/* --- watchers --- */
+
+int yoke__memory_watch(void (*freed)(void *context, const yoke__block *block), void *context)
+{
+    bool done = false;
+    pthread_mutex_lock(&lock);
+    for (size_t k = 0; k < WATCHERS && !done; k++)
+        if (watchers[k].freed == NULL && atomic_load(&watchers[k].calls) == 0) {
+            watchers[k].freed = freed;
+            watchers[k].context = context;
+            done = true;
+        }
+    pthread_mutex_unlock(&lock);
+    return done ? YOKE_OK : yoke__fail(YOKE_ENOMEM, "more than %d watch memory; close runtimes", WATCHERS);
+}
+
+void yoke__memory_unwatch(void (*freed)(void *context, const yoke__block *block), void *context)
+{
+    atomic_uint *calls = NULL;
+    pthread_mutex_lock(&lock);
+    for (size_t k = 0; k < WATCHERS && calls == NULL; k++)
+        if (watchers[k].freed == freed && watchers[k].context == context) {
+            watchers[k].freed = NULL;
+            calls = &watchers[k].calls;
+        }
+    pthread_mutex_unlock(&lock);
+    while (calls != NULL && atomic_load(calls) != 0) /* a new watcher takes the place only when there are none */
+        (void)sched_yield();
+}

@@ -1,0 +1,243 @@
+/* Sessions of a device: opened on the bootstrap thread, given up as a whole when the device fails. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "lib/opencl/device.h"
+
+enum { LOOK_NS = 100000000 };
+
+typedef struct opening {
+    errand errand; /* first: it is cast back */
+    device *device;
+} opening;
+
+static void set_state(device *d, int state, const char *format, va_list arguments)
+{
+    pthread_mutex_lock(&d->lock);
+    unsigned next = atomic_load(&d->reason) + 1;
+    next = next < REASONS ? next : 1;
+    (void)vsnprintf(d->reasons[next], sizeof d->reasons[next], format, arguments);
+    atomic_store(&d->reason, next);
+    atomic_store(&d->state, state);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void device_set_state(device *d, int state, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    set_state(d, state, format, arguments);
+    va_end(arguments);
+}
+
+const char *device_reason(device *d)
+{
+    return d->reasons[atomic_load(&d->reason)];
+}
+
+/* --- opening --- */
+
+static bool make_queues(device *d, session *s, cl_int *error)
+{
+    const cl_api *cl = &d->owner->cl;
+    cl_bool available = CL_FALSE;
+    *error = cl->clGetDeviceInfo(d->id, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL);
+    if (*error == CL_SUCCESS && available == CL_FALSE)
+        *error = CL_DEVICE_NOT_AVAILABLE;
+    if (*error != CL_SUCCESS)
+        return false;
+    s->context = cl->clCreateContext(NULL, 1, &d->id, NULL, NULL, error);
+    if (s->context == NULL || *error != CL_SUCCESS)
+        return false;
+    for (int k = 0; k < QUEUES; k++) {
+        s->queue[k] = cl->clCreateCommandQueue(s->context, d->id, 0, error);
+        if (s->queue[k] == NULL || *error != CL_SUCCESS)
+            return false;
+    }
+    return true;
+}
+
+static void release_queues(device *d, session *s)
+{
+    const cl_api *cl = &d->owner->cl;
+    for (int k = 0; k < QUEUES; k++)
+        if (s->queue[k] != NULL)
+            (void)cl->clReleaseCommandQueue(s->queue[k]);
+    if (s->context != NULL)
+        (void)cl->clReleaseContext(s->context);
+}
+
+/* NULL, with the device's reason set. */
+static session *make_session(device *d)
+{
+    char name[16];
+    session *s = yoke__alloc_zeroed(1, sizeof *s);
+    if (s == NULL || pthread_mutex_init(&s->programs_lock, NULL) != 0) {
+        yoke__free(s);
+        device_set_state(d, YOKE_DEVICE_LOST, "no memory to open it");
+        return NULL;
+    }
+    s->device = d;
+    cl_int error = CL_SUCCESS;
+    if (!make_queues(d, s, &error)) {
+        device_set_state(d, YOKE_DEVICE_LOST, "it could not be opened: %s", yoke__cl_error_name(error));
+        release_queues(d, s);
+    } else {
+        (void)snprintf(name, sizeof name, "yoke/opencl:%u", (unsigned)(d - d->owner->devices) % 1000);
+        s->driver = servant_start(d->owner->topology, name, d->facts.node, false);
+        if (s->driver != NULL)
+            return s;
+        device_set_state(d, YOKE_DEVICE_LOST, "no thread for it: %s", yoke_error_detail());
+        release_queues(d, s);
+    }
+    pthread_mutex_destroy(&s->programs_lock);
+    yoke__free(s);
+    return NULL;
+}
+
+static void run_opening(errand *e)
+{
+    device *d = ((opening *)e)->device;
+    session *s = make_session(d);
+    pthread_mutex_lock(&d->lock);
+    /* the wait may have been given up meanwhile, and the device be lost */
+    if (atomic_load(&d->state) == YOKE_DEVICE_READY)
+        atomic_store_explicit(&d->session, s, memory_order_release);
+    pthread_mutex_unlock(&d->lock);
+    atomic_store(&d->opening, 0);
+    yoke__futex_wake(&d->opening, INT32_MAX);
+}
+
+static void dispose_opening(errand *e)
+{
+    yoke__free(e);
+}
+
+static void start_opening(device *d)
+{
+    uint32_t closed = 0;
+    if (!atomic_compare_exchange_strong(&d->opening, &closed, 1))
+        return;
+    opening *o = atomic_load(&d->session) == NULL ? yoke__alloc_zeroed(1, sizeof *o) : NULL;
+    if (o == NULL) {
+        atomic_store(&d->opening, 0);
+        return;
+    }
+    o->errand.run = run_opening;
+    o->errand.dispose = dispose_opening;
+    o->device = d;
+    pthread_mutex_lock(&d->lock);
+    d->opening_since_ns = yoke__now_ns();
+    pthread_mutex_unlock(&d->lock);
+    servant_send(atomic_load(&d->owner->bootstrap), &o->errand);
+    errand_release(&o->errand);
+}
+
+/* A driver that never comes back from opening one device must not keep the others closed. */
+static void watch_opening(device *d)
+{
+    opencl *o = d->owner;
+    pthread_mutex_lock(&d->lock);
+    int64_t since = d->opening_since_ns;
+    pthread_mutex_unlock(&d->lock);
+    if (atomic_load(&d->opening) == 0 || yoke__now_ns() - since < o->build_limit_ns)
+        return;
+    device_set_state(d, YOKE_DEVICE_LOST, "opening it took longer than %lld ms",
+                     (long long)(o->build_limit_ns / 1000000));
+    servant *fresh = servant_start(o->topology, "yoke/opencl", -1, false);
+    if (fresh != NULL)
+        atomic_store(&o->bootstrap, fresh); /* the other is left behind */
+}
+
+session *device_session(device *d, int64_t until_ns)
+{
+    for (;;) {
+        if (atomic_load(&d->state) != YOKE_DEVICE_READY)
+            return NULL;
+        session *s = atomic_load_explicit(&d->session, memory_order_acquire);
+        if (s != NULL)
+            return s;
+        start_opening(d);
+        watch_opening(d);
+        int64_t now = yoke__now_ns();
+        if (now >= until_ns)
+            return NULL;
+        yoke__futex_wait(&d->opening, 1, until_ns - now < LOOK_NS ? until_ns - now : LOOK_NS);
+    }
+}
+
+/* --- losing --- */
+
+void device_lose(device *d, session *s, bool hung, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)hung; /* nothing is released either way: a driver that failed may not return from that, nor may its threads */
+    if (atomic_load(&d->session) == s && atomic_load(&d->state) == YOKE_DEVICE_READY)
+        set_state(d, YOKE_DEVICE_LOST, format, arguments);
+    va_end(arguments);
+}
+
+int device_reopen(device *d)
+{
+    if (atomic_load(&d->state) != YOKE_DEVICE_LOST)
+        return yoke__fail(YOKE_EINVAL, "device %s is not lost", d->name);
+    pthread_mutex_lock(&d->lock);
+    atomic_store(&d->session, NULL); /* left behind */
+    atomic_store(&d->reason, 0);
+    atomic_store(&d->state, YOKE_DEVICE_READY);
+    pthread_mutex_unlock(&d->lock);
+    if (device_session(d, yoke__now_ns() + d->owner->build_limit_ns) != NULL)
+        return YOKE_OK;
+    return yoke__fail(YOKE_ENODEV, "device %s cannot be opened again: %s", d->name, device_reason(d));
+}
+
+/* --- closing --- */
+
+typedef struct closing {
+    errand errand;
+    session *session;
+} closing;
+
+static void run_closing(errand *e)
+{
+    session *s = ((closing *)e)->session;
+    program_release_all(s);
+    buffers_release_all(s);
+    release_queues(s->device, s);
+}
+
+static bool close_session(session *s, int64_t until_ns)
+{
+    closing *c = yoke__alloc_zeroed(1, sizeof *c);
+    if (c == NULL)
+        return false;
+    c->errand.run = run_closing;
+    c->errand.dispose = dispose_opening;
+    c->session = s;
+    servant_send(s->driver, &c->errand);
+    bool ended = errand_wait(&c->errand, until_ns, 0);
+    errand_release(&c->errand);
+    if (!servant_stop(s->driver, until_ns) || !ended)
+        return false;
+    pthread_mutex_destroy(&s->programs_lock);
+    yoke__free(s);
+    return true;
+}
+
+bool device_close_all(opencl *o, int64_t until_ns)
+{
+    bool all = true;
+    for (unsigned k = 0; k < o->count; k++) {
+        device *d = &o->devices[k];
+        session *s = atomic_exchange(&d->session, NULL);
+        if (atomic_load(&d->opening) != 0)
+            all = false;
+        else if (s != NULL && atomic_load(&d->state) == YOKE_DEVICE_LOST)
+            all = false; /* its objects are abandoned, and what they point to stays */
+        else if (s != NULL && !close_session(s, until_ns))
+            all = false;
+    }
+    return all;
+}

@@ -1,0 +1,160 @@
+/* Inside of lib/opencl: what its files share. A device is for ever; its session (context, queues, programs, buffers and
+ * the thread that uses them) is given up as a whole when it fails. */
+#ifndef YOKE_OPENCL_DEVICE_H
+#define YOKE_OPENCL_DEVICE_H
+
+#include <pthread.h>
+
+#include "lib/backend/backend.h"
+#include "lib/memory/memory.h"
+#include "lib/opencl/api.h"
+#include "lib/opencl/opencl.h"
+#include "lib/opencl/servant.h"
+
+enum { QUEUES = 2, LOCAL_CHOICES = 4, REASON_LENGTH = 200, REASONS = 8 };
+
+typedef struct device device;
+typedef struct session session;
+typedef struct opencl opencl;
+
+/* --- program.c: kernels compiled for a session --- */
+
+typedef enum program_state { PROGRAM_NEW, PROGRAM_BUILDING, PROGRAM_READY, PROGRAM_REFUSED } program_state;
+
+/* A work-group size and how it did: the best time of an item, 0 until it was tried. */
+typedef struct local_choice {
+    size_t size[2]; /* {0, 0}: the driver chooses */
+    double item_ns;
+    unsigned tries;
+} local_choice;
+
+typedef struct program {
+    const yoke_kernel *kernel; /* an address to compare with: what was there may be gone */
+    const char *body;          /* likewise */
+    char *name;                /* a copy */
+    struct program *_Atomic next;
+    _Atomic uint32_t state; /* program_state; a futex */
+    /* under programs_lock: */
+    struct build *work; /* the errand that compiles or has compiled it */
+    servant *sent_to;
+    int64_t sent_ns;
+    /* constant once READY or REFUSED, but for the times of choices: */
+    char *reason; /* of a refusal */
+    cl_program built;
+    cl_kernel entry; /* arguments are set by the session's driver thread only */
+    unsigned choices;
+    local_choice choice[LOCAL_CHOICES];
+} program;
+
+/* The kernel's program in this session, made if need be; NULL: no memory. Lock-free after the first time. */
+program *program_of(session *s, const yoke_kernel *kernel);
+/* See yoke__backend.prepare. */
+yoke__readiness program_prepare(device *d, session *s, const yoke_kernel *kernel, int64_t until_ns);
+/* Releases and frees all; on the driver thread of the session. Waits for the end of a build under way, for ever if that
+ * hangs. */
+void program_release_all(session *s);
+
+/* groups.c, on the driver thread: the choice to run now, and how it did. */
+unsigned program_choose(program *p);
+void program_learn(program *p, unsigned choice, double item_ns);
+
+/* --- buffers.c: device memory of a session; all on its driver thread --- */
+
+/* Buffers are kept from run to run; their content is not. Each belongs to a queue and a parameter (YOKE_MAX_PARAMETERS:
+ * partial results). */
+typedef struct buffer {
+    cl_mem device; /* what kernels use */
+    cl_mem pinned; /* host memory for transfers, mapped for ever; NULL where that is malloc's */
+    void *staging; /* its address */
+    size_t bytes;
+} buffer;
+
+/* A block of yoke_alloc that the device uses in place. */
+typedef struct shared_block {
+    yoke__block *block; /* held */
+    cl_mem mem;         /* CL_MEM_USE_HOST_PTR over all of it */
+    bool on_device;     /* unmapped, for kernels to use; otherwise mapped, for the host */
+    void *mapped;
+} shared_block;
+
+/* Lets go of all of it, on the driver thread; before program_release_all() or after, with the queues still there. */
+void buffers_release_all(session *s);
+
+/* --- device.c --- */
+
+struct session {
+    device *device;
+    cl_context context;
+    cl_command_queue queue[QUEUES];
+    servant *driver;
+    program *_Atomic programs;
+    pthread_mutex_t programs_lock; /* to add one */
+    buffer buffers[QUEUES][YOKE_MAX_PARAMETERS + 1];
+    shared_block *shared;
+    size_t shared_count, shared_capacity;
+    size_t piece_bytes_limit; /* 0: the default; halved when the device runs out of memory */
+    unsigned failures;        /* in a row */
+};
+
+struct device {
+    opencl *owner;
+    cl_platform_id platform;
+    cl_device_id id;
+    yoke_device facts; /* constant but for state, reason and counters, which describe() fills in from below */
+    char name[128], vendor[64], platform_name[64], driver_version[64], version[64];
+    size_t max_group; /* work-items per group */
+    size_t max_item_size[2];
+    uint64_t local_bytes;
+    bool has_32_bit_addresses;
+    session *_Atomic session;             /* NULL until first used */
+    _Atomic int state;                    /* yoke_device_state */
+    char reasons[REASONS][REASON_LENGTH]; /* each later one in the next place: the last ones stay readable */
+    _Atomic unsigned reason;              /* number of the current one; reasons[0] is "" */
+    pthread_mutex_t lock;                 /* guards the change of session, state and reason */
+    _Atomic uint32_t opening;             /* a session is being opened; a futex */
+    int64_t opening_since_ns;
+    _Atomic uint32_t busy; /* a run has it; a futex */
+    _Atomic uint64_t pieces, bytes_in, bytes_out, pieces_lost;
+};
+
+struct opencl {
+    const yoke__topology *topology;
+    cl_api cl;
+    servant *_Atomic bootstrap;        /* made the first call of all; discovers, opens sessions; not pinned, no priority
+                                     lowered: the drivers' own threads inherit both from who makes them start */
+    servant *_Atomic builder;          /* compiles, in the background */
+    yoke__cache cache;                 /* of binaries; zeroed: none */
+    _Atomic int64_t build_progress_ns; /* when a build last began or ended */
+    int64_t build_limit_ns;            /* opening or compiling that takes longer hangs */
+    _Atomic uint32_t discovered;       /* 0 not begun, 1 under way, 2 done; a futex */
+    int status;                        /* why there are no devices: 0, or what yoke__cl_load said */
+    char reason[REASON_LENGTH];
+    device *devices;
+    unsigned count;
+};
+
+/* Text of the state, never NULL. */
+const char *device_reason(device *d);
+/* Sets both; any thread. */
+void device_set_state(device *d, int state, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* discover.c, on the bootstrap thread: fills cl, devices and count; devices that make no sense are listed as refused. */
+void yoke__cl_discover(opencl *o);
+/* The same with o->cl already filled. */
+void yoke__cl_list_devices(opencl *o);
+
+/* The session to use, opened if need be on the bootstrap thread, waiting for that until `until_ns` (0: not at all); NULL:
+ * not yet, or the device is not READY. */
+session *device_session(device *d, int64_t until_ns);
+/* Ends the sessions of all devices for good: releases what can be released until `until_ns`. False: something hangs, and
+ * nothing of it may be freed. */
+bool device_close_all(opencl *o, int64_t until_ns);
+int device_reopen(device *d);
+/* Marks the device lost for a reason and leaves its session behind. `hung`: its thread may still be inside a call. */
+void device_lose(device *d, session *s, bool hung, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* --- run.c --- */
+
+int device_run(device *d, session *s, program *p, const yoke__task *task);
+
+#endif

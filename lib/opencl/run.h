@@ -1,0 +1,125 @@
+/* Inside of lib/opencl, for run.c, pipeline.c, piece.c and buffers.c: one run of a task on a device. */
+#ifndef YOKE_OPENCL_RUN_H
+#define YOKE_OPENCL_RUN_H
+
+#include "lib/opencl/device.h"
+
+enum {
+    RESULT = YOKE_MAX_PARAMETERS, /* place of the partial results among the arrays */
+    ARRAYS = YOKE_MAX_PARAMETERS + 1,
+    /* Of a piece: each array goes and comes, the kernel, and at the end what is kept on the device comes back. */
+    EVENTS = 4 * ARRAYS + 2,
+    PENDING = 32,
+    NOT_SHARED = -1
+};
+
+/* How a step went, worse ones later. */
+typedef enum verdict {
+    FINE,
+    OUT_OF_MEMORY, /* the device's or ours: smaller pieces may do */
+    BROKEN,        /* a fresh queue may do */
+    REJECTED,      /* the driver does not take a call as we make it */
+    TOO_LARGE,     /* no piece is small enough */
+    DEAD,          /* the device is to be given up */
+    LEFT           /* the caller waits no longer: no more OpenCL call, no more touch of its memory */
+} verdict;
+
+typedef struct events {
+    cl_event list[EVENTS];
+    cl_uint count;
+} events;
+
+typedef struct piece_range {
+    size_t begin, end;
+} piece_range;
+
+/* A parameter for the time of the run. Whole and scatter arrays count as one item. */
+typedef struct run_array {
+    bool used;      /* it is an array */
+    bool is_sliced; /* a piece needs its slice; otherwise all of it */
+    bool up, down;  /* copied to the device before, from it after */
+    bool keeps_old; /* another run of the piece needs the old content: committed at one stroke */
+    bool is_whole;  /* uploaded once per run, for both queues */
+    bool in_place;  /* of a block that the device shares; settled before the errand is sent */
+    unsigned char *host;
+    size_t element, item_bytes, stride, before, after;
+    size_t per;   /* items per item of the task: the block of a reduction */
+    size_t items; /* of the whole range */
+    yoke__block *block;
+    size_t block_offset; /* in elements */
+    int shared;          /* index in the session, or NOT_SHARED */
+    const void *value;   /* of a parameter that is none */
+    size_t value_bytes;
+} run_array;
+
+typedef struct flight {
+    events events;
+    piece_range range;
+    bool active; /* range was taken and is not done */
+    bool flying; /* all of it was enqueued; the driver's */
+    bool alone;  /* nothing else was in flight: its time tells the kernel's speed */
+    unsigned choice;
+    int64_t started;
+} flight;
+
+typedef struct run {
+    errand errand;
+    device *device;
+    session *session;
+    program *program;
+    const cl_api *cl;
+    yoke__task task;
+    yoke_shape shape;
+    unsigned parameters;
+    run_array array[ARRAYS];
+    size_t grain; /* work-items or loop turns per item of the task: a row's, a block's */
+    /* Written inside of errand_touch only: the caller reads them when it has left. */
+    flight flight[QUEUES];
+    piece_range pending[PENDING]; /* taken, to be tried again or in smaller pieces */
+    unsigned pending_count;
+    /* Between the threads. */
+    _Atomic int64_t beat;   /* when something went on last */
+    _Atomic uint32_t stops; /* take no more */
+    /* The driver's, and the caller's when the errand has ended. */
+    verdict verdict;
+    const char *failed_call;
+    cl_int failed_error;
+    bool has_retried, has_halved;
+    bool is_ready;  /* what all pieces share is on its way to the device */
+    events prelude; /* of that; on queue 0 */
+    size_t most;    /* items that a piece can have */
+    size_t size;    /* items of the last piece */
+    double item_ns; /* of an item of the task; 0: unknown */
+    int64_t last_end;
+} run;
+
+/* --- pipeline.c --- */
+
+void run_on_driver(errand *e);
+verdict run_judge(run *r, const char *call, cl_int error);
+/* Waits for the events, looks at each, and releases them. */
+verdict run_settle(run *r, events *e);
+bool run_touch(run *r);
+
+/* --- piece.c --- */
+
+/* Items of the array that [begin, end) of the task needs. */
+piece_range piece_window(const run_array *a, size_t begin, size_t end);
+verdict piece_start(run *r, unsigned q, bool alone);
+verdict piece_commit(run *r, unsigned q);
+
+/* --- buffers.c --- */
+
+/* Room for so many bytes, the host's to write. */
+verdict buffer_ensure(run *r, unsigned q, unsigned k, size_t bytes);
+verdict buffer_to_device(run *r, unsigned q, unsigned k, size_t bytes, events *e); /* 0: content does not matter */
+verdict buffer_to_host(run *r, unsigned q, unsigned k, size_t bytes, events *e);
+void buffers_release(session *s);
+/* LEFT or FINE: what cannot be shared is staged. */
+verdict shared_find(run *r);
+verdict shared_to_device(run *r, events *e);
+/* What stayed on the device between pieces becomes the host's again: shared blocks, whole arrays. */
+verdict kept_to_host(run *r, unsigned q, events *e);
+void shared_drop_freed(session *s);
+
+#endif

@@ -1,0 +1,230 @@
+/* Which devices a runtime may use, and what is known of each. */
+#include <string.h>
+
+#include "lib/parallel/devices.h"
+
+enum { STEP_LIMITS = 6 };
+
+static const int64_t limit_ns = INT64_C(10000000000);
+
+/* YOKE_DEVICE_TIMEOUT_MS: how long a piece of work may take a device beyond what is predicted. Finding, opening and
+ * compiling may take STEP_LIMITS times that. */
+static int read_limit(int64_t *limit)
+{
+    const char *text = yoke__env("YOKE_DEVICE_TIMEOUT_MS");
+    unsigned long ms;
+    *limit = limit_ns;
+    if (text == NULL)
+        return YOKE_OK;
+    if (!yoke__parse_unsigned(text, 1, 1000000000, &ms))
+        return yoke__fail(YOKE_EINVAL, "YOKE_DEVICE_TIMEOUT_MS=%.40s is not a number from 1 to 1000000000", text);
+    *limit = (int64_t)ms * 1000000;
+    return YOKE_OK;
+}
+
+/* --- what there is --- */
+
+/* Once discovery is over: with the lock held. */
+static int settle(yoke__devices *d)
+{
+    const unsigned count = d->backend->count(d->state);
+    yoke_device *found = yoke__alloc_zeroed(count + 1, sizeof *found);
+    if (found == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for a list of %u devices", count);
+    for (unsigned k = 0; k < count; k++)
+        d->backend->describe(d->state, k, &found[k]);
+    int status = yoke__select_devices(d->text, found, count, &d->selection);
+    yoke__free(found);
+    if (status != YOKE_OK)
+        return status;
+    d->count = count;
+    atomic_store_explicit(&d->known, true, memory_order_release);
+    return YOKE_OK;
+}
+
+static int know(yoke__devices *d, int64_t until_ns)
+{
+    if (atomic_load_explicit(&d->known, memory_order_acquire))
+        return YOKE_OK;
+    atomic_store_explicit(&d->begun, true, memory_order_relaxed);
+    int status = d->backend->discover(d->state, until_ns);
+    if (status != YOKE_OK)
+        return status;
+    pthread_mutex_lock(&d->lock);
+    if (!atomic_load(&d->known))
+        status = settle(d);
+    pthread_mutex_unlock(&d->lock);
+    return status;
+}
+
+int yoke__devices_know(yoke__devices *devices)
+{
+    return know(devices, yoke__now_ns() + devices->step_limit_ns);
+}
+
+bool yoke__devices_are_known(yoke__devices *devices)
+{
+    return atomic_load_explicit(&devices->known, memory_order_acquire) ||
+           (atomic_load_explicit(&devices->begun, memory_order_relaxed) && know(devices, 0) == YOKE_OK);
+}
+
+/* To look for devices takes a driver a tenth of a second of a core: it begins when maps have taken as long, so that a
+ * program of small maps never pays for it. */
+void yoke__devices_worked(yoke__devices *devices, double ns)
+{
+    enum { WORTH_LOOKING_NS = 100000000 };
+    if (atomic_load_explicit(&devices->begun, memory_order_relaxed))
+        return;
+    int64_t add = ns < WORTH_LOOKING_NS ? (int64_t)ns : WORTH_LOOKING_NS;
+    if (atomic_fetch_add_explicit(&devices->worked, add, memory_order_relaxed) + add >= WORTH_LOOKING_NS)
+        (void)know(devices, 0);
+}
+
+bool yoke__devices_leave_cpu(const yoke__devices *devices)
+{
+    return devices->optional || devices->selection.cpu;
+}
+
+/* --- what was measured --- */
+
+static yoke__route_row *make_row(const yoke__devices *d, const void *key)
+{
+    size_t bytes, places = (size_t)d->count + 1;
+    yoke__route_row *row = NULL;
+    if (!yoke__mul_overflows(places, sizeof row->cell[0], &bytes))
+        row = yoke__alloc_zeroed(1, sizeof *row + bytes);
+    if (row != NULL)
+        row->key = key;
+    return row;
+}
+
+yoke__route_row *yoke__devices_row(yoke__devices *devices, const void *key)
+{
+    size_t start = (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
+    for (size_t k = 0; k < YOKE__ROUTE_ROWS; k++) {
+        yoke__route_row *_Atomic *place = &devices->rows[(start + k) % YOKE__ROUTE_ROWS];
+        yoke__route_row *row = atomic_load_explicit(place, memory_order_acquire);
+        if (row == NULL) {
+            yoke__route_row *mine = make_row(devices, key);
+            if (mine == NULL)
+                return NULL;
+            if (atomic_compare_exchange_strong(place, &row, mine))
+                return mine;
+            yoke__free(mine);
+        }
+        if (row->key == key)
+            return row;
+    }
+    return NULL;
+}
+
+/* --- open and close --- */
+
+static int open_backend(yoke__devices *d, const yoke__topology *topology)
+{
+    d->backend = yoke__device_backend();
+    if (d->backend == NULL)
+        return d->optional ? YOKE_OK : yoke__fail(YOKE_ENODEV, "\"%.40s\": this build has the CPU only", d->text);
+    int status = read_limit(&d->limit_ns);
+    d->step_limit_ns = STEP_LIMITS * d->limit_ns;
+    if (status == YOKE_OK)
+        status = d->backend->open(&d->state, topology, d->step_limit_ns);
+    if (status == YOKE_OK && !d->optional)
+        status = yoke__devices_know(d);
+    return status;
+}
+
+int yoke__devices_open(yoke__devices **out, const char *text, const yoke__topology *topology, bool *topology_stays)
+{
+    *out = NULL;
+    *topology_stays = false;
+    if (!yoke__selection_needs_devices(text))
+        return YOKE_OK;
+    yoke__devices *d = yoke__alloc_zeroed(1, sizeof *d);
+    const char *asked = text != NULL ? text : "all";
+    char *copy = d != NULL ? yoke__alloc(strlen(asked) + 1) : NULL;
+    if (copy == NULL || pthread_mutex_init(&d->lock, NULL) != 0) {
+        yoke__free(copy);
+        yoke__free(d);
+        return yoke__fail(YOKE_ENOMEM, "no memory for a list of devices");
+    }
+    d->text = strcpy(copy, asked); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy): it has that length */
+    d->forks = yoke__fork_count();
+    d->optional = yoke__selection_is_default(text);
+    int status = open_backend(d, topology);
+    if (status == YOKE_OK && d->backend != NULL) {
+        *out = d;
+        return YOKE_OK;
+    }
+    *topology_stays = !yoke__devices_close(d);
+    return status;
+}
+
+bool yoke__devices_close(yoke__devices *devices)
+{
+    if (devices == NULL)
+        return true;
+    bool closed = devices->state == NULL || devices->backend->close(devices->state);
+    for (size_t k = 0; k < YOKE__ROUTE_ROWS; k++)
+        yoke__free(atomic_load(&devices->rows[k]));
+    pthread_mutex_destroy(&devices->lock);
+    yoke__free(devices->text);
+    yoke__free(devices);
+    return closed;
+}
+
+/* --- public --- */
+
+static int devices_of(yoke_runtime *runtime, yoke__devices **devices)
+{
+    runtime = yoke__runtime_or_default(runtime);
+    if (runtime == NULL)
+        return yoke__last_failure();
+    *devices = runtime->devices;
+    return *devices != NULL ? yoke__devices_know(*devices) : YOKE_OK;
+}
+
+int yoke_devices(yoke_runtime *runtime)
+{
+    yoke__devices *devices = NULL;
+    int status = devices_of(runtime, &devices);
+    if (status != YOKE_OK)
+        return status;
+    return devices != NULL ? (int)devices->count : 0;
+}
+
+/* 0, or EINVAL with what there is. */
+static int find_device(yoke_runtime *runtime, unsigned k, yoke__devices **devices)
+{
+    int status = devices_of(runtime, devices);
+    if (status != YOKE_OK)
+        return status;
+    unsigned count = *devices != NULL ? (*devices)->count : 0;
+    if (k >= count)
+        return yoke__fail(YOKE_EINVAL, "there is no device %u; yoke_devices() counts %u", k, count);
+    return YOKE_OK;
+}
+
+int yoke_device_of(yoke_runtime *runtime, unsigned k, yoke_device *device)
+{
+    yoke__devices *devices = NULL;
+    if (device == NULL)
+        return yoke__fail(YOKE_EINVAL, "device is NULL; give a structure to fill");
+    int status = find_device(runtime, k, &devices);
+    if (status != YOKE_OK)
+        return status;
+    devices->backend->describe(devices->state, k, device);
+    device->in_use = yoke__selection_has(&devices->selection, k);
+    return YOKE_OK;
+}
+
+int yoke_reopen_device(yoke_runtime *runtime, unsigned k)
+{
+    yoke__devices *devices = NULL;
+    int status = find_device(runtime, k, &devices);
+    if (status != YOKE_OK)
+        return status;
+    if (devices->backend->reopen == NULL)
+        return yoke__fail(YOKE_ENOSYS, "devices of %s cannot be opened again", devices->backend->name);
+    return devices->backend->reopen(devices->state, k);
+}

@@ -1,0 +1,311 @@
+/* One call on the place that is predicted to be fastest; what a device does not do, the workers do. */
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "lib/parallel/devices.h"
+#include "lib/trace/trace.h"
+
+enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64 };
+
+/* Pieces of a call, handed to a device from the front. */
+typedef struct pieces {
+    const yoke_options *options;
+    const yoke__work *work;
+    size_t next; /* items before it were taken */
+    _Atomic size_t done;
+    size_t reported;
+    unsigned lost_count;
+    struct {
+        size_t begin, end;
+    } lost[MOST_LOST];
+    bool lost_track; /* more were lost than fit: nothing is known of the rest */
+} pieces;
+
+static bool take(void *context, size_t most, size_t *begin, size_t *end)
+{
+    pieces *p = context;
+    const size_t left = p->work->items - p->next;
+    if (left == 0)
+        return false;
+    *begin = p->next;
+    *end = p->next += most < left ? most : left;
+    return true;
+}
+
+static void done(void *context, size_t begin, size_t end)
+{
+    atomic_fetch_add(&((pieces *)context)->done, end - begin);
+}
+
+static void lost(void *context, size_t begin, size_t end)
+{
+    pieces *p = context;
+    if (p->lost_count == MOST_LOST) {
+        p->lost_track = true;
+        return;
+    }
+    p->lost[p->lost_count].begin = begin;
+    p->lost[p->lost_count++].end = end;
+}
+
+static void report(pieces *p)
+{
+    const yoke__work *work = p->work;
+    size_t items = atomic_load(&p->done);
+    if (p->options == NULL || p->options->progress == NULL || items == p->reported)
+        return;
+    p->reported = items;
+    p->options->progress(items == work->items ? work->total : items * work->scale, work->total,
+                         p->options->progress_argument);
+}
+
+static int poll(void *context)
+{
+    pieces *p = context;
+    report(p);
+    if (p->options != NULL && p->options->cancel != NULL && *p->options->cancel != 0)
+        return YOKE_ECANCELED;
+    if (p->options != NULL && p->options->deadline_ns != 0 && yoke__now_ns() >= p->options->deadline_ns)
+        return YOKE_ETIMEDOUT;
+    return YOKE_OK;
+}
+
+/* --- the task --- */
+
+static void describe_array(yoke__task *task, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
+{
+    const yoke_parameter *parameter = &checked->kernel->parameters[k];
+    yoke__task_array *array = &task->array[k];
+    array->host = checked->call.argument[k];
+    if ((checked->kernel->sliced >> k & 1) == 0) {
+        array->bytes = (size_t)extent->count * parameter->size;
+        return;
+    }
+    const bool rows = checked->kernel->shape == YOKE_SHAPE_MAP_2D || checked->kernel->shape == YOKE_SHAPE_LANES_2D;
+    const size_t width = rows ? checked->call.size[0] : 1, pitch = rows ? checked->pitch : 1;
+    array->item_bytes = checked->item_bytes[k] * width;
+    array->stride = checked->item_bytes[k] * pitch;
+    array->before = (size_t)extent->before;
+    array->after = (size_t)extent->after;
+}
+
+static void describe_task(yoke__task *task, const yoke__work *work, pieces *p)
+{
+    const yoke__checked *checked = work->checked;
+    yoke_extent extents[YOKE_MAX_PARAMETERS];
+    *task = (yoke__task){.kernel = checked->kernel,
+                         .call = checked->call,
+                         .items = work->items,
+                         .block = work->block,
+                         .partials = work->partials,
+                         .indivisible = work->indivisible,
+                         .take = take,
+                         .done = done,
+                         .lost = lost,
+                         .poll = poll,
+                         .context = p};
+    checked->kernel->extents(&checked->call, extents); /* found good by the check */
+    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(arrays);
+        describe_array(task, k, checked, &extents[k]);
+    }
+}
+
+/* --- where to --- */
+
+/* One call and what is known of it. */
+typedef struct offload {
+    yoke_runtime *runtime;
+    yoke__devices *devices;
+    const yoke_options *options;
+    const void *key;
+    const yoke__work *work;
+    double predicted_ns;
+    yoke__selection selection;
+    yoke__route_row *row;
+    int class;
+    yoke_decision decision;
+} offload;
+
+__attribute__((format(printf, 2, 3))) static void note(offload *o, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(o->decision.reason, sizeof o->decision.reason, format, arguments);
+    va_end(arguments);
+}
+
+static double known_ns(const offload *o, unsigned place, uint32_t *tries)
+{
+    const yoke__route_cell *cell = &o->row->cell[place][o->class];
+    *tries = atomic_load_explicit(&cell->tries, memory_order_relaxed);
+    return (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed) * (double)o->work->total;
+}
+
+static void learn(const offload *o, unsigned place, double ns)
+{
+    if (o->row == NULL)
+        return;
+    yoke__route_cell *cell = &o->row->cell[place][o->class];
+    double known = (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed);
+    double now = yoke__route_learn(known, ns / (double)o->work->total);
+    atomic_store_explicit(&cell->item_ns, (float)(now > 1e-9 ? now : 1e-9), memory_order_relaxed);
+    atomic_fetch_add_explicit(&cell->tries, 1, memory_order_relaxed);
+}
+
+/* The index of the device to use, -1: the workers. */
+static int choose(offload *o)
+{
+    enum { MOST = 1 + YOKE__MOST_DEVICES };
+    yoke__candidate candidate[MOST];
+    const unsigned count = 1 + o->devices->count;
+    const bool only_device = !o->selection.cpu;
+    candidate[0] = (yoke__candidate){.possible = !only_device};
+    candidate[0].known_ns = o->row != NULL ? known_ns(o, 0, &candidate[0].tries) : o->predicted_ns;
+    o->decision.cpu_ns = candidate[0].known_ns;
+    for (unsigned k = 1; k < count; k++) {
+        candidate[k] = (yoke__candidate){.possible = yoke__selection_has(&o->selection, k - 1) &&
+                                                     o->devices->backend->usable(o->devices->state, k - 1)};
+        candidate[k].floor_ns = LAUNCH_NS + (double)o->work->checked->bytes / BYTES_PER_NS;
+        candidate[k].known_ns = o->row != NULL ? known_ns(o, k, &candidate[k].tries) : 0;
+    }
+    const uint32_t call = o->row != NULL ? atomic_fetch_add(&o->row->calls[o->class], 1) : 0;
+    /* compiled in the background while the workers take the work; what is refused is no choice */
+    for (;;) {
+        const unsigned place = yoke__route(candidate, count, call);
+        if (place == 0 || place >= count) {
+            if (place >= count)
+                note(o, "no device that may be used can run it");
+            return -1;
+        }
+        const int64_t until = only_device ? yoke__now_ns() + o->devices->step_limit_ns : 0;
+        yoke__readiness is =
+            o->devices->backend->prepare(o->devices->state, place - 1, o->work->checked->kernel, until);
+        if (is == YOKE__READY) {
+            o->decision.device_ns = candidate[place].known_ns;
+            return (int)place - 1;
+        }
+        note(o, "%s",
+             is == YOKE__PREPARING ? "being compiled for the device"
+                                   : o->devices->backend->why(o->devices->state, place - 1, o->work->checked->kernel));
+        candidate[place].possible = false;
+    }
+}
+
+/* --- doing it --- */
+
+/* A part of the call. Its progress is not the call's: that hears of the end only. */
+static int run_part(offload *o, size_t begin, size_t end)
+{
+    yoke__work part = *o->work;
+    yoke_options options = {0};
+    if (o->options != NULL)
+        options = *o->options;
+    options.progress = NULL;
+    part.begin = begin;
+    part.items = end;
+    return yoke__run_on_workers(o->runtime, &options, o->key, &part);
+}
+
+/* What the device took and failed at, and what it never took. */
+static int finish_on_workers(offload *o, const pieces *p)
+{
+    int status = YOKE_OK;
+    if (p->lost_track)
+        return yoke__fail(YOKE_EINTERNAL, "kernel %s: a device failed at more pieces than it may take",
+                          o->work->checked->kernel->name);
+    for (unsigned k = 0; k < p->lost_count && status == YOKE_OK; k++)
+        status = run_part(o, p->lost[k].begin, p->lost[k].end);
+    if (status == YOKE_OK && p->next < o->work->items)
+        status = run_part(o, p->next, o->work->items);
+    if (status == YOKE_OK && o->options != NULL && o->options->progress != NULL)
+        o->options->progress(o->work->total, o->work->total, o->options->progress_argument);
+    return status;
+}
+
+static int run_on_device(offload *o, unsigned device)
+{
+    pieces p = {.options = o->options, .work = o->work};
+    yoke__task task;
+    describe_task(&task, o->work, &p);
+    task.piece_limit_ns = o->devices->limit_ns;
+    if (o->predicted_ns < (double)(INT64_MAX / 8)) /* a device may be slower than a core */
+        task.piece_limit_ns += 4 * (int64_t)o->predicted_ns;
+    const int64_t start = yoke__now_ns();
+    int status = o->devices->backend->run(o->devices->state, device, &task, !o->selection.cpu);
+    o->decision.device = (int)device;
+    o->decision.device_items = atomic_load(&p.done);
+    if (status == YOKE_OK) {
+        report(&p);
+        learn(o, 1 + device, (double)(yoke__now_ns() - start));
+        return YOKE_OK;
+    }
+    if (status == YOKE_ETIMEDOUT || status == YOKE_ECANCELED)
+        return yoke__end_early(status);
+    if (status == YOKE_ELOST)
+        return status;
+    note(o, "%s", yoke_error_detail());
+    if (status != YOKE_EBUSY) /* what failed is not tried again soon */
+        learn(o, 1 + device, (double)(yoke__now_ns() - start) + (double)task.piece_limit_ns);
+    return finish_on_workers(o, &p);
+}
+
+static int refuse_fork(const offload *o)
+{
+    return yoke__fail(YOKE_EFORKED,
+                      "kernel %s: only devices may run it, and they do not survive a fork; open a runtime "
+                      "for the CPU in the child, or exec",
+                      o->work->checked->kernel->name);
+}
+
+/* Only the devices that the options of the call name, of those that the runtime may use. */
+static int narrow(offload *o)
+{
+    const yoke__devices *d = o->devices;
+    if (o->options == NULL || o->options->devices == NULL)
+        return YOKE_OK;
+    yoke_device *found = yoke__alloc_zeroed((size_t)d->count + 1, sizeof *found);
+    if (found == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory for a list of %u devices", d->count);
+    for (unsigned k = 0; k < d->count; k++)
+        d->backend->describe(d->state, k, &found[k]);
+    int status = yoke__select_devices(o->options->devices, found, d->count, &o->selection);
+    yoke__free(found);
+    for (unsigned k = 0; k < d->count && status == YOKE_OK; k++)
+        if (yoke__selection_has(&o->selection, k) && !yoke__selection_has(&d->selection, k))
+            status = yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for \"%.40s\"", o->options->devices,
+                                d->text);
+    return status;
+}
+
+int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
+                           double predicted_ns)
+{
+    offload o = {.runtime = runtime,
+                 .devices = runtime->devices,
+                 .options = options,
+                 .key = key,
+                 .work = work,
+                 .predicted_ns = predicted_ns,
+                 .selection = runtime->devices->selection,
+                 .decision = {.kernel = work->checked->kernel->name, .items = work->total, .device = -1}};
+    o.class = 63 - __builtin_clzll(work->total);
+    o.row = yoke__devices_row(o.devices, key);
+    int status = narrow(&o);
+    if (status != YOKE_OK)
+        return status;
+    if (!o.selection.cpu && o.devices->forks != yoke__fork_count())
+        return refuse_fork(&o);
+    const int64_t start = yoke__now_ns();
+    const int device = choose(&o);
+    if (device >= 0) {
+        status = run_on_device(&o, (unsigned)device);
+    } else {
+        status = yoke__run_on_workers(runtime, options, key, work);
+        if (status == YOKE_OK)
+            learn(&o, 0, (double)(yoke__now_ns() - start));
+    }
+    o.decision.took_ns = (double)(yoke__now_ns() - start);
+    yoke__decision_set(&o.decision);
+    return status;
+}
