@@ -272,6 +272,7 @@ static verdict whole_to_host(run *r, unsigned q, buffer *b, events *e)
 
 verdict kept_to_host(run *r, unsigned q, events *e)
 {
+    const session *s = r->session;
     verdict v = FINE;
     for (unsigned k = 0; k < ARRAYS && v == FINE; k++) {
         const run_array *a = &r->array[k];
@@ -281,7 +282,7 @@ verdict kept_to_host(run *r, unsigned q, events *e)
             continue;
         }
         shared_block *b = &r->session->shared[a->shared];
-        if (!b->on_device)
+        if (!b->on_device || s->one_with_host)
             continue;
         cl_int error;
         void *mapped = map(r, q, b->mem, yoke__block_bytes(b->block), CL_FALSE, event_of(e), &error);

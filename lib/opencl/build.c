@@ -97,7 +97,10 @@ static void describe_kernel(build *b, const yoke_kernel *kernel)
             b->largest = p->size;
     }
     /* contraction is off by a pragma in the source */
-    b->options = kernel->exact ? "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt" : "-cl-std=CL1.2";
+    static const char *const options[2][2] = {
+        {"-cl-std=CL1.2", "-cl-std=CL1.2 -cl-fp32-correctly-rounded-divide-sqrt"},
+        {"-cl-std=CL1.2 -DYOKE_ON_CPU", "-cl-std=CL1.2 -DYOKE_ON_CPU -cl-fp32-correctly-rounded-divide-sqrt"}};
+    b->options = options[b->is_cpu][kernel->exact != 0];
 }
 
 static void dispose_build(errand *e)
@@ -265,6 +268,7 @@ static bool publish(build *b, bool good)
     program *p = b->program;
     p->built = good ? b->built : NULL;
     p->entry = good ? b->entry : NULL;
+    p->on_cpu = b->is_cpu;
     p->choices = b->choices;
     memcpy(p->choice, b->choice, sizeof p->choice);
     p->reason = good ? NULL : b->reason;

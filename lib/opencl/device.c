@@ -1,7 +1,7 @@
 /* Sessions of a device: opened on the bootstrap thread, given up as a whole when the device fails. */
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include "lib/opencl/device.h"
 
@@ -68,6 +68,31 @@ static void release_queues(device *d, session *s)
         (void)cl->clReleaseContext(s->context);
 }
 
+/* Whether memory that the device uses in place is one with the host's without being mapped and unmapped, which costs a
+ * driver for the CPU as much as a small kernel. OpenCL promises it of none, so it is tried, both ways. */
+static bool is_one_with_host(device *d, session *s)
+{
+    enum { PAGE = 4096, TRIED = 64 };
+    const cl_api *cl = &d->owner->cl;
+    unsigned char written[TRIED], read[TRIED] = {0}, *page = NULL;
+    bool one = false;
+    cl_int error = CL_SUCCESS;
+    if (d->facts.type != YOKE_DEVICE_CPU || !d->facts.shares_memory || (page = yoke__map_pages(PAGE)) == NULL)
+        return false;
+    cl_mem memory = cl->clCreateBuffer(s->context, CL_MEM_READ_WRITE | CL_MEM_USE_HOST_PTR, PAGE, page, &error);
+    if (memory != NULL && error == CL_SUCCESS) {
+        memset(written, 0x5a, sizeof written);
+        error = cl->clEnqueueWriteBuffer(s->queue[0], memory, CL_TRUE, 0, TRIED, written, 0, NULL, NULL);
+        one = error == CL_SUCCESS && memcmp(page, written, TRIED) == 0;
+        memset(page, 0x3c, TRIED);
+        error = cl->clEnqueueReadBuffer(s->queue[0], memory, CL_TRUE, 0, TRIED, read, 0, NULL, NULL);
+        one &= error == CL_SUCCESS && memcmp(page, read, TRIED) == 0;
+        (void)cl->clReleaseMemObject(memory);
+    }
+    yoke__unmap_pages(page, PAGE);
+    return one;
+}
+
 /* NULL, with the device's reason set. */
 static session *make_session(device *d)
 {
@@ -86,8 +111,10 @@ static session *make_session(device *d)
     } else {
         (void)snprintf(name, sizeof name, "yoke/opencl:%u", (unsigned)(d - d->owner->devices) % 1000);
         s->driver = servant_start(d->owner->topology, name, d->facts.node, false);
-        if (s->driver != NULL)
+        if (s->driver != NULL) {
+            s->one_with_host = is_one_with_host(d, s);
             return s;
+        }
         device_set_state(d, YOKE_DEVICE_LOST, "no thread for it: %s", yoke_error_detail());
         release_queues(d, s);
     }

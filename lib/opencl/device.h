@@ -42,6 +42,7 @@ typedef struct program {
     char *reason; /* of a refusal */
     cl_program built;
     cl_kernel entry; /* arguments are set by the session's driver thread only */
+    bool on_cpu;     /* compiled for a CPU, see prelude.h */
     unsigned choices;
     local_choice choice[LOCAL_CHOICES];
 } program;
@@ -94,6 +95,7 @@ struct session {
     size_t shared_count, shared_capacity;
     size_t piece_bytes_limit; /* 0: the default; halved when the device runs out of memory */
     unsigned failures;        /* in a row */
+    bool one_with_host;       /* blocks in place need not be mapped for the host to see them */
 };
 
 struct device {

@@ -42,7 +42,7 @@ static void add_candidates(build *b, size_t limit, size_t multiple)
 {
     static const size_t plane[][2] = {{32, 4}, {64, 4}, {16, 16}, {256, 1}};
     if (b->shape == YOKE_SHAPE_REDUCE) {
-        add_choice(b, LANES, 1, limit);
+        add_choice(b, b->is_cpu ? 1 : LANES, 1, limit);
         return;
     }
     if (b->shape == YOKE_SHAPE_MAP_2D || b->shape == YOKE_SHAPE_LANES_2D)

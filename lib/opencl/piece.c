@@ -1,6 +1,7 @@
 /* One piece on one queue: slices into staging, to the device, arguments, kernel, results back, and into the arrays. */
 #include <string.h>
 
+#include "lib/opencl/prelude.h"
 #include "lib/opencl/run.h"
 
 /* Of the program's memory touched at a time: one who wants to leave waits no longer than for this. */
@@ -176,7 +177,7 @@ static verdict launch(run *r, unsigned q, flight *f)
     size_t items = f->range.end - f->range.begin, local[2] = {0, 0};
     cl_uint dimensions = 1;
     size_t global[2] = {items, 1};
-    if (r->shape == YOKE_SHAPE_REDUCE) {
+    if (r->shape == YOKE_SHAPE_REDUCE && !r->program->on_cpu) {
         local[0] = REDUCE_LOCAL;
         global[0] = items * REDUCE_LOCAL;
     } else if (f->choice < r->program->choices) {
@@ -187,6 +188,8 @@ static verdict launch(run *r, unsigned q, flight *f)
         global[0] = r->task.call.size[0];
         global[1] = items;
     }
+    if (r->program->on_cpu && (r->shape == YOKE_SHAPE_LANES || r->shape == YOKE_SHAPE_LANES_2D))
+        global[0] = round_up(global[0], LANES_ON_CPU) / LANES_ON_CPU;
     for (unsigned k = 0; k < dimensions; k++) {
         local[k] = local[0] > 0 && local[k] == 0 ? 1 : local[k];
         global[k] = round_up(global[k], local[k]);

@@ -9,6 +9,7 @@
 #define PIECE_NS 20e6
 #define UNDIVIDED_NS 50e6
 #define LEARN_NS 100000
+#define LEARN_ITEMS 65536
 enum { FIRST_SHARE = 16, GROWTH = 4, REDUCE_ITEMS = 64 };
 
 bool run_touch(run *r)
@@ -209,7 +210,8 @@ static void learn(run *r, const flight *f)
     double items = (double)(f->range.end - f->range.begin);
     r->last_end = now;
     r->item_ns = (double)(now - since + 1) / items;
-    if (f->alone && now - f->started >= LEARN_NS) /* shorter ones tell of the launch, not of the kernel */
+    const int64_t took = now - f->started; /* short ones tell of the launch, not of the kernel */
+    if (f->alone && took >= LEARN_NS && (took >= 10 * LEARN_NS || items * (double)r->grain >= LEARN_ITEMS))
         program_learn(r->program, f->choice, (double)(now - f->started + 1) / (items * (double)r->grain));
 }
 
@@ -217,8 +219,8 @@ static verdict finish(run *r, unsigned q)
 {
     flight *f = &r->flight[q];
     f->flying = false;
-    verdict v = run_settle(r, &r->prelude);
-    v = worse(v, run_settle(r, &f->events));
+    verdict v = run_settle(r, &f->events); /* the kernel came after the prelude: one sleep for both */
+    v = worse(v, run_settle(r, &r->prelude));
     atomic_store_explicit(&r->beat, yoke__now_ns(), memory_order_relaxed);
     if (v != FINE)
         return v;

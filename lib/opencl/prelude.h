@@ -4,4 +4,7 @@
 
 extern const char yoke__prelude[];
 
+/* With -DYOKE_ON_CPU a lane kernel's work-item handles so many items, and a reduction's a whole block. */
+enum { LANES_ON_CPU = 16 };
+
 #endif

@@ -163,18 +163,26 @@ static const char *item_sizes(yoke_shape shape)
 {
     switch (shape) {
     case YOKE_SHAPE_MAP_2D: return "const ulong i, const ulong j, const ulong width, const ulong height";
-    case YOKE_SHAPE_LANES: return "const ulong yoke_first, const ulong n";
-    case YOKE_SHAPE_LANES_2D: return "const ulong yoke_first, const ulong j, const ulong width, const ulong height";
+    case YOKE_SHAPE_LANES: return "const ulong yoke_first, const uint yoke_lanes, const ulong n";
+    case YOKE_SHAPE_LANES_2D:
+        return "const ulong yoke_first, const uint yoke_lanes, const ulong j, const ulong width, const ulong height";
     default: return "const ulong i, const ulong n";
     }
 }
 
+static bool has_lanes(const yoke_kernel *kernel)
+{
+    return kernel->shape == YOKE_SHAPE_LANES || kernel->shape == YOKE_SHAPE_LANES_2D;
+}
+
 static void put_item(writer *w, const yoke_kernel *kernel)
 {
-    bool lanes = kernel->shape == YOKE_SHAPE_LANES || kernel->shape == YOKE_SHAPE_LANES_2D;
-    if (lanes) /* a block is one item here */
-        put(w, "#define yoke_lanes_max 1\n#define yoke_lanes 1\n"
-               "#define yoke_lanes_rsqrt_estimate(r, x, lanes) (r)[0] = rsqrt((x)[0])\n");
+    if (has_lanes(kernel)) /* a block is one item on a GPU; a compiler for a CPU vectorises the loops over lanes */
+        put(w,
+            "#ifdef YOKE_ON_CPU\n#define yoke_lanes_max %d\n#else\n#define yoke_lanes_max 1\n#endif\n"
+            "#define yoke_lanes_rsqrt_estimate(r, x, lanes) "
+            "for (uint yoke_r = 0; yoke_r < (lanes); yoke_r++) (r)[yoke_r] = rsqrt((x)[yoke_r])\n",
+            LANES_ON_CPU);
     if (kernel->shape == YOKE_SHAPE_REDUCE || kernel->shape == YOKE_SHAPE_ACCUMULATE)
         put(w, "%s yoke_combine(const %s a, const %s b) { return %s; }\n", kernel->result_type, kernel->result_type,
             kernel->result_type, kernel->combine_text);
@@ -192,19 +200,68 @@ static void put_item(writer *w, const yoke_kernel *kernel)
         put(w, ") { %s }\n", kernel->body);
 }
 
+static void put_call(writer *w, const yoke_kernel *kernel, const char *condition, const char *sizes)
+{
+    put(w, "    %s yoke_item(%s", condition, sizes);
+    put_names(w, kernel);
+    put(w, ");\n");
+}
+
+/* Blocks of lanes: the last one of a piece or row may be short. */
+static void put_lanes(writer *w, const yoke_kernel *kernel, bool flat)
+{
+    put(w, "__kernel ");
+    put_entry(w, kernel);
+    put(w, flat
+               ? "    const ulong yoke_i = yoke_begin + get_global_id(0) * yoke_lanes_max, yoke_stop = yoke_end;\n"
+               : "    const ulong yoke_i = get_global_id(0) * yoke_lanes_max, yoke_j = yoke_begin + get_global_id(1);\n"
+                 "    const ulong yoke_stop = yoke_j < yoke_end ? yoke_size0 : 0;\n");
+    put_call(w, kernel, "if (yoke_i + yoke_lanes_max <= yoke_stop)",
+             flat ? "yoke_i, yoke_lanes_max, yoke_size0" : "yoke_i, yoke_lanes_max, yoke_j, yoke_size0, yoke_size1");
+    put_call(w, kernel, "else if (yoke_i < yoke_stop)",
+             flat ? "yoke_i, (uint)(yoke_stop - yoke_i), yoke_size0"
+                  : "yoke_i, (uint)(yoke_stop - yoke_i), yoke_j, yoke_size0, yoke_size1");
+    put(w, "}\n");
+}
+
 /* A piece is [yoke_begin, yoke_end); work-items past it, there to fill a work-group, do nothing. */
 static void put_map(writer *w, const yoke_kernel *kernel, bool flat)
 {
     put(w, "__kernel ");
     put_entry(w, kernel);
+    put(w, flat ? "    const ulong yoke_i = yoke_begin + get_global_id(0);\n"
+                : "    const ulong yoke_i = get_global_id(0), yoke_j = yoke_begin + get_global_id(1);\n");
     if (flat)
-        put(w, "    const ulong yoke_i = yoke_begin + get_global_id(0);\n"
-               "    if (yoke_i < yoke_end) yoke_item(yoke_i, yoke_size0");
+        put_call(w, kernel, "if (yoke_i < yoke_end)", "yoke_i, yoke_size0");
     else
-        put(w, "    const ulong yoke_i = get_global_id(0), yoke_j = yoke_begin + get_global_id(1);\n"
-               "    if (yoke_i < yoke_size0 && yoke_j < yoke_end) yoke_item(yoke_i, yoke_j, yoke_size0, yoke_size1");
-    put_names(w, kernel);
-    put(w, ");\n}\n");
+        put_call(w, kernel, "if (yoke_i < yoke_size0 && yoke_j < yoke_end)", "yoke_i, yoke_j, yoke_size0, yoke_size1");
+    put(w, "}\n");
+}
+
+/* One work-item per block, its lanes an array: what a compiler for a CPU vectorises. */
+static void put_reduce_on_cpu(writer *w, const yoke_kernel *kernel)
+{
+    const char *type = kernel->result_type;
+    put(w, "#ifdef YOKE_ON_CPU\n__kernel ");
+    put_entry(w, kernel);
+    put(w,
+        "    const ulong yoke_g = get_global_id(0);\n    if (yoke_begin + yoke_g >= yoke_end) return;\n"
+        "    ulong yoke_i = (yoke_begin + yoke_g) * yoke_size1;\n"
+        "    const ulong yoke_to = min(yoke_size0, yoke_i + yoke_size1);\n    %s yoke_lane[64];\n"
+        "    for (uint yoke_l = 0; yoke_l < 64; yoke_l++) yoke_lane[yoke_l] = %s;\n",
+        type, kernel->identity_text);
+    for (int whole = 1; whole >= 0; whole--) {
+        put(w, whole != 0 ? "    for (; yoke_i + 64 <= yoke_to; yoke_i += 64)\n"
+                            "        for (uint yoke_l = 0; yoke_l < 64; yoke_l++)\n"
+                          : "    for (uint yoke_l = 0; yoke_i + yoke_l < yoke_to; yoke_l++)\n");
+        put(w, "            yoke_lane[yoke_l] = yoke_combine(yoke_lane[yoke_l], yoke_item(yoke_i + yoke_l, yoke_size0");
+        put_names(w, kernel);
+        put(w, "));\n");
+    }
+    put(w, "    for (uint yoke_half = 32; yoke_half > 0; yoke_half /= 2)\n"
+           "        for (uint yoke_l = 0; yoke_l < yoke_half; yoke_l++)\n"
+           "            yoke_lane[yoke_l] = yoke_combine(yoke_lane[yoke_l], yoke_lane[yoke_l + yoke_half]);\n"
+           "    yoke_result[yoke_g] = yoke_lane[0];\n}\n#else\n");
 }
 
 /* A piece of a reduction counts blocks of yoke_size1 items. One work-group of 64 per block, one work-item per lane: the
@@ -212,6 +269,7 @@ static void put_map(writer *w, const yoke_kernel *kernel, bool flat)
 static void put_reduce(writer *w, const yoke_kernel *kernel)
 {
     const char *type = kernel->result_type;
+    put_reduce_on_cpu(w, kernel);
     put(w, "__kernel __attribute__((reqd_work_group_size(64, 1, 1))) ");
     put_entry(w, kernel);
     put(w,
@@ -227,7 +285,7 @@ static void put_reduce(writer *w, const yoke_kernel *kernel)
            "        if (yoke_l < yoke_half)\n"
            "            yoke_lane[yoke_l] = yoke_combine(yoke_lane[yoke_l], yoke_lane[yoke_l + yoke_half]);\n"
            "        barrier(CLK_LOCAL_MEM_FENCE);\n    }\n"
-           "    if (yoke_l == 0 && yoke_begin + yoke_g < yoke_end) yoke_result[yoke_g] = yoke_lane[0];\n}\n");
+           "    if (yoke_l == 0 && yoke_begin + yoke_g < yoke_end) yoke_result[yoke_g] = yoke_lane[0];\n}\n#endif\n");
 }
 
 /* One work-item per block, in the order of the items. */
@@ -260,8 +318,10 @@ int yoke_kernel_source(const yoke_kernel *kernel, char *buffer, size_t capacity,
         put_reduce(&w, kernel);
     else if (kernel->shape == YOKE_SHAPE_ACCUMULATE)
         put_accumulate(&w, kernel);
+    else if (has_lanes(kernel))
+        put_lanes(&w, kernel, kernel->shape == YOKE_SHAPE_LANES);
     else
-        put_map(&w, kernel, kernel->shape == YOKE_SHAPE_MAP || kernel->shape == YOKE_SHAPE_LANES);
+        put_map(&w, kernel, kernel->shape == YOKE_SHAPE_MAP);
     if (length != NULL)
         *length = w.length;
     return YOKE_OK;
