@@ -3,9 +3,9 @@
 # packages of two architectures at once would drag half the system to the same versions.
 # usage: aarch64-root.sh FOLDER
 set -eu
-packages="libhwloc15 libhwloc-dev libudev1 libcmocka0 libcmocka-dev"
+packages="libhwloc15 libhwloc-dev libudev1 libcmocka0 libcmocka-dev opencl-c-headers"
 root=${1:?usage: aarch64-root.sh FOLDER}
-[ -e "$root/done" ] && exit 0
+[ "$(cat "$root/done" 2>/dev/null)" = "$packages" ] && exit 0
 for tool in apt-get dpkg; do
     command -v $tool >/dev/null || { echo "aarch64-root.sh: needs Debian's $tool" >&2; exit 1; }
 done
@@ -32,4 +32,4 @@ for package in "$work"/debs/*.deb; do
     dpkg -x "$package" "$root"
 done
 rm -rf "$work"
-touch "$root/done"
+echo "$packages" >"$root/done"

@@ -43,6 +43,22 @@ static void print_workers(void)
         printf("            and %d more\n", workers - SHOWN);
 }
 
+static void print_devices(void)
+{
+    static const char *const types[] = {"", "CPU", "GPU", "accelerator"};
+    const int devices = yoke_devices(NULL);
+    must(devices < 0 ? devices : 0);
+    printf("  devices   %s\n", devices == 0 ? "none besides the workers" : "");
+    for (int k = 0; k < devices; k++) {
+        yoke_device d;
+        must(yoke_device_of(NULL, (unsigned)k, &d));
+        const char *state =
+            d.state == YOKE_DEVICE_READY ? d.in_use ? "in use" : "not in use: name it in YOKE_DEVICES" : d.reason;
+        printf("            opencl:%d  %s (%s), %.1f GB, %s\n", k, d.name, types[d.type], (double)d.memory_bytes / 1e9,
+               state);
+    }
+}
+
 static void print_machine(void)
 {
     yoke_topology t;
@@ -55,6 +71,7 @@ static void print_machine(void)
     else
         printf("  quota     none\n");
     print_workers();
+    print_devices();
 }
 
 /* --- the table --- */
@@ -70,18 +87,33 @@ static double best_of(void (*run)(void), int times)
     return best;
 }
 
+/* Where the last map ran. */
+static const char *place_of_last(void)
+{
+    static char text[32];
+    yoke_decision decision;
+    if (yoke_last_decision(&decision) != 0 || decision.device < 0 || decision.device_items == 0)
+        return "workers";
+    snprintf(text, sizeof text, "opencl:%d%s", decision.device,
+             decision.device_items < decision.items ? " and workers" : "");
+    return text;
+}
+
 static int run_work(const work *w)
 {
-    const double serial = best_of(w->serial, 2), parallel = best_of(w->parallel, 5), wrong = w->differs();
-    printf("%-14s %-24s %10.2f %10.2f %9.3g %-10s %7.1f x  %s\n", w->name, w->size, 1e3 * serial, 1e3 * parallel,
-           w->amount / parallel / 1e9, w->unit, serial / parallel, wrong <= 1.0 ? "ok" : "WRONG");
+    const double serial = best_of(w->serial, 2), parallel = best_of(w->parallel, 5);
+    const char *place = place_of_last();
+    const double wrong = w->differs();
+    printf("%-14s %-24s %10.2f %10.2f %9.3g %-10s %7.1f x  %-9s %s\n", w->name, w->size, 1e3 * serial, 1e3 * parallel,
+           w->amount / parallel / 1e9, w->unit, serial / parallel, place, wrong <= 1.0 ? "ok" : "WRONG");
     fflush(stdout);
     return wrong <= 1.0 ? 0 : 1;
 }
 
 static int run_works(const work works[WORKS])
 {
-    printf("\n%-14s %-24s %10s %10s %20s %9s\n", "work", "size", "serial ms", "Yoke ms", "throughput", "speed-up");
+    printf("\n%-14s %-24s %10s %10s %20s %9s  %s\n", "work", "size", "serial ms", "Yoke ms", "throughput", "speed-up",
+           "ran on");
     int wrong = 0;
     for (int k = 0; k < WORKS; k++)
         wrong += run_work(&works[k]);

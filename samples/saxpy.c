@@ -24,8 +24,13 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < n; i++)
         if (y[i] != 3.0f * (float)(i % 1000))
             fail("y[%zu] is %g", i, (double)y[i]);
-    printf("%zu numbers in %.3f ms: %.1f GB/s on %d workers with %s\n", n, 1e3 * taken,
-           3.0 * sizeof *x * (double)n / taken / 1e9, yoke_workers(NULL), yoke_isa(NULL));
+    yoke_decision decision; /* where it ran, when there was a device to choose */
+    const double rate = 3.0 * sizeof *x * (double)n / taken / 1e9;
+    if (yoke_last_decision(&decision) == 0 && decision.device >= 0)
+        printf("%zu numbers in %.3f ms: %.1f GB/s on opencl:%d\n", n, 1e3 * taken, rate, decision.device);
+    else
+        printf("%zu numbers in %.3f ms: %.1f GB/s on %d workers with %s\n", n, 1e3 * taken, rate, yoke_workers(NULL),
+               yoke_isa(NULL));
     free(x);
     free(y);
     return 0;

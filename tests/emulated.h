@@ -7,9 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static inline bool is_emulated(void)
+{
+    return getenv("YOKE_TESTS_EMULATED") != NULL;
+}
+
 static inline bool emulated(const char *why)
 {
-    if (getenv("YOKE_TESTS_EMULATED") == NULL)
+    if (!is_emulated())
         return false;
     printf("SKIP: under an emulator %s\n", why);
     fflush(stdout);

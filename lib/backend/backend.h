@@ -66,7 +66,8 @@ typedef struct yoke__backend {
     /* Required. Begins to compile the kernel for the device if nobody has, and waits for the end of it until `until_ns`
      * (0: not at all). */
     yoke__readiness (*prepare)(void *state, unsigned k, const yoke_kernel *kernel, int64_t until_ns);
-    /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. */
+    /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. For k = count() = 0:
+     * why there are no devices; then kernel is NULL. */
     const char *(*why)(void *state, unsigned k, const yoke_kernel *kernel);
     /* Required; for a kernel that is READY. Runs pieces until take() gives none. 0; the status of poll(); EBUSY when
      * another call has the device and `wait` is false; ENODEV or ENOMEM (detail: why) when the device failed or is too

@@ -79,7 +79,7 @@ static void hesitate(crew *c, unsigned s)
 static void look_for_stop(slot *at)
 {
     int32_t none = 0;
-    if (at->job.cancel != NULL && *at->job.cancel != 0)
+    if (at->job.cancel != NULL && __atomic_load_n(at->job.cancel, __ATOMIC_RELAXED) != 0)
         atomic_compare_exchange_strong(&at->stop, &none, YOKE_ECANCELED);
     else if (at->job.deadline_ns != 0 && yoke__now_ns() >= at->job.deadline_ns)
         atomic_compare_exchange_strong(&at->stop, &none, YOKE_ETIMEDOUT);
@@ -396,7 +396,7 @@ static int run_alone(yoke__team *team, const yoke__job *job)
     yoke__float_environment saved = enter_alone(team);
     int status = YOKE_OK;
     for (uint32_t unit = 0; unit < job->units && status == YOKE_OK;) {
-        if (job->cancel != NULL && *job->cancel != 0)
+        if (job->cancel != NULL && __atomic_load_n(job->cancel, __ATOMIC_RELAXED) != 0)
             status = YOKE_ECANCELED;
         if (status == YOKE_OK && job->deadline_ns != 0 && yoke__now_ns() >= job->deadline_ns)
             status = YOKE_ETIMEDOUT;

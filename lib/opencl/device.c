@@ -123,6 +123,15 @@ static session *make_session(device *d)
     return NULL;
 }
 
+/* Never freed, for something may still use it: kept where debuggers and leak checkers see it. */
+static void leave_behind(session *s)
+{
+    static session *_Atomic left;
+    s->next_left = atomic_load(&left);
+    while (!atomic_compare_exchange_weak(&left, &s->next_left, s))
+        ;
+}
+
 static void run_opening(errand *e)
 {
     device *d = ((opening *)e)->device;
@@ -131,6 +140,8 @@ static void run_opening(errand *e)
     /* the wait may have been given up meanwhile, and the device be lost */
     if (atomic_load(&d->state) == YOKE_DEVICE_READY)
         atomic_store_explicit(&d->session, s, memory_order_release);
+    else if (s != NULL)
+        leave_behind(s);
     pthread_mutex_unlock(&d->lock);
     atomic_store(&d->opening, 0);
     yoke__futex_wake(&d->opening, INT32_MAX);
@@ -211,7 +222,9 @@ int device_reopen(device *d)
     if (atomic_load(&d->state) != YOKE_DEVICE_LOST)
         return yoke__fail(YOKE_EINVAL, "device %s is not lost", d->name);
     pthread_mutex_lock(&d->lock);
-    atomic_store(&d->session, NULL); /* left behind */
+    session *lost = atomic_exchange(&d->session, NULL);
+    if (lost != NULL)
+        leave_behind(lost);
     atomic_store(&d->reason, 0);
     atomic_store(&d->state, YOKE_DEVICE_READY);
     pthread_mutex_unlock(&d->lock);
@@ -253,18 +266,25 @@ static bool close_session(session *s, int64_t until_ns)
     return true;
 }
 
+static void await_opening(device *d, int64_t until_ns)
+{
+    int64_t now;
+    while (atomic_load(&d->opening) != 0 && (now = yoke__now_ns()) < until_ns)
+        yoke__futex_wait(&d->opening, 1, until_ns - now);
+}
+
 bool device_close_all(opencl *o, int64_t until_ns)
 {
     bool all = true;
     for (unsigned k = 0; k < o->count; k++) {
         device *d = &o->devices[k];
-        session *s = atomic_exchange(&d->session, NULL);
-        if (atomic_load(&d->opening) != 0)
-            all = false;
-        else if (s != NULL && atomic_load(&d->state) == YOKE_DEVICE_LOST)
-            all = false; /* its objects are abandoned, and what they point to stays */
-        else if (s != NULL && !close_session(s, until_ns))
-            all = false;
+        await_opening(d, until_ns);
+        session *s = atomic_load(&d->opening) == 0 ? atomic_exchange(&d->session, NULL) : NULL;
+        /* what a lost device was given is abandoned, and what that points to stays */
+        bool closed = s == NULL || (atomic_load(&d->state) != YOKE_DEVICE_LOST && close_session(s, until_ns));
+        if (!closed)
+            leave_behind(s);
+        all &= closed && atomic_load(&d->opening) == 0;
     }
     return all;
 }

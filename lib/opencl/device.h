@@ -96,6 +96,7 @@ struct session {
     size_t piece_bytes_limit; /* 0: the default; halved when the device runs out of memory */
     unsigned failures;        /* in a row */
     bool one_with_host;       /* blocks in place need not be mapped for the host to see them */
+    session *next_left;       /* of those left behind */
 };
 
 struct device {
@@ -133,6 +134,7 @@ struct opencl {
     char reason[REASON_LENGTH];
     device *devices;
     unsigned count;
+    opencl *next_left; /* of those that could not be closed */
 };
 
 /* Text of the state, never NULL. */
@@ -154,6 +156,9 @@ bool device_close_all(opencl *o, int64_t until_ns);
 int device_reopen(device *d);
 /* Marks the device lost for a reason and leaves its session behind. `hung`: its thread may still be inside a call. */
 void device_lose(device *d, session *s, bool hung, const char *format, ...) __attribute__((format(printf, 4, 5)));
+
+/* Lets go of blocks that the program has freed; on the driver thread. */
+void shared_drop_freed(session *s);
 
 /* --- run.c --- */
 

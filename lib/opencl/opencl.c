@@ -3,7 +3,7 @@
 
 #include "lib/opencl/device.h"
 
-enum { CLOSE_NS = 2000000000 };
+enum { CLOSE_NS = 2000000000, LOOK_NS = 10000000 };
 
 /* The fork count at which this process first touched OpenCL; -1: it has not. Drivers do not survive a fork, whichever
  * runtime used them. */
@@ -22,6 +22,45 @@ static int refuse_forked(void)
                       "that; use the CPU here, or exec");
 }
 
+/* --- freed arrays --- */
+
+typedef struct dropping {
+    errand errand; /* first: it is cast back */
+    session *session;
+} dropping;
+
+static void run_dropping(errand *e)
+{
+    shared_drop_freed(((dropping *)e)->session);
+}
+
+static void dispose(errand *e)
+{
+    yoke__free(e);
+}
+
+/* The program freed an array that some device may have a buffer over. A session is not freed before this is unwatched. */
+static void drop_freed(void *context, const yoke__block *block)
+{
+    opencl *o = context;
+    (void)block;
+    if (is_forked() || atomic_load_explicit(&o->discovered, memory_order_acquire) != 2)
+        return;
+    for (unsigned k = 0; k < o->count; k++) {
+        session *s = atomic_load_explicit(&o->devices[k].session, memory_order_acquire);
+        dropping *d = s != NULL && atomic_load(&o->devices[k].state) == YOKE_DEVICE_READY
+                          ? yoke__alloc_zeroed(1, sizeof *d)
+                          : NULL;
+        if (d == NULL) /* the next run drops it */
+            continue;
+        d->errand.run = run_dropping;
+        d->errand.dispose = dispose;
+        d->session = s;
+        servant_send(s->driver, &d->errand);
+        errand_release(&d->errand);
+    }
+}
+
 /* --- open and discover --- */
 
 static int open_state(void **state, const yoke__topology *topology, int64_t limit_ns)
@@ -29,6 +68,7 @@ static int open_state(void **state, const yoke__topology *topology, int64_t limi
     opencl *o = yoke__alloc_zeroed(1, sizeof *o);
     if (o == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for OpenCL devices");
+    (void)yoke__memory_watch(drop_freed, o); /* too many watch already: then the next run drops what was freed */
     o->topology = topology;
     o->build_limit_ns = limit_ns;
     yoke__cache_open(&o->cache);
@@ -51,6 +91,7 @@ static void run_discovery(errand *e)
 {
     opencl *o = ((discovery *)e)->owner;
     yoke__cl_discover(o);
+    servant_quiet_at_exit();
     if (o->count > 0) {
         servant *builder = servant_start(o->topology, "yoke/compile", -1, true);
         if (builder == NULL)
@@ -58,11 +99,6 @@ static void run_discovery(errand *e)
         atomic_store(&o->builder, builder);
     }
     finish_discovery(o);
-}
-
-static void dispose_discovery(errand *e)
-{
-    yoke__free(e);
 }
 
 static int begin_discovery(opencl *o)
@@ -82,7 +118,7 @@ static int begin_discovery(opencl *o)
     }
     atomic_store(&o->bootstrap, bootstrap);
     d->errand.run = run_discovery;
-    d->errand.dispose = dispose_discovery;
+    d->errand.dispose = dispose;
     d->owner = o;
     servant_send(bootstrap, &d->errand);
     errand_release(&d->errand);
@@ -143,7 +179,10 @@ static yoke__readiness prepare(void *state, unsigned k, const yoke_kernel *kerne
 
 static const char *why(void *state, unsigned k, const yoke_kernel *kernel)
 {
-    device *d = &((opencl *)state)->devices[k];
+    opencl *o = state;
+    if (k >= count(state))
+        return o->reason;
+    device *d = &o->devices[k];
     session *s = atomic_load_explicit(&d->session, memory_order_acquire);
     if (is_forked())
         return "OpenCL does not survive a fork";
@@ -155,21 +194,34 @@ static const char *why(void *state, unsigned k, const yoke_kernel *kernel)
     return atomic_load(&p->state) == PROGRAM_REFUSED && p->reason != NULL ? p->reason : "";
 }
 
+/* Waits while another call has the device. 0, or the status of poll(). */
+static int acquire(device *d, const yoke__task *task)
+{
+    int status = YOKE_OK;
+    while (status == YOKE_OK && atomic_exchange(&d->busy, 2) != 0) { /* 2: somebody may wait, so its end wakes all */
+        yoke__futex_wait(&d->busy, 2, LOOK_NS);
+        if (task->poll != NULL)
+            status = task->poll(task->context);
+    }
+    return status;
+}
+
 static int run(void *state, unsigned k, const yoke__task *task, bool wait)
 {
     device *d = &((opencl *)state)->devices[k];
     if (is_forked())
         return refuse_forked();
+    int status = YOKE_OK;
     uint32_t idle = 0;
     if (!atomic_compare_exchange_strong(&d->busy, &idle, 1)) {
         if (!wait)
             return yoke__fail(YOKE_EBUSY, "device %s runs another kernel", d->name);
-        while (atomic_exchange(&d->busy, 2) != 0) /* 2: somebody may wait, so its end wakes all */
-            yoke__futex_wait(&d->busy, 2, -1);
+        status = acquire(d, task);
+        if (status != YOKE_OK)
+            return status;
     }
     session *s = device_session(d, 0);
     program *p = s != NULL ? program_of(s, task->kernel) : NULL;
-    int status;
     if (p == NULL || atomic_load_explicit(&p->state, memory_order_acquire) != PROGRAM_READY)
         status = yoke__fail(YOKE_ENODEV, "device %s was lost: %s", d->name, device_reason(d));
     else
@@ -186,11 +238,11 @@ static int reopen(void *state, unsigned k)
 
 /* --- close --- */
 
-static bool close_state(void *state)
+static bool close_all(opencl *o)
 {
-    opencl *o = state;
     if (is_forked()) /* a forked child has none of the threads: what they hold stays */
         return false;
+    yoke__memory_unwatch(drop_freed, o);
     const int64_t until = yoke__now_ns() + (o->build_limit_ns < CLOSE_NS ? o->build_limit_ns : CLOSE_NS);
     if (atomic_load(&o->discovered) == 1 && discover(o, until) != YOKE_OK)
         return false;
@@ -204,6 +256,18 @@ static bool close_state(void *state)
     yoke__free(o->devices);
     yoke__free(o);
     return true;
+}
+
+static bool close_state(void *state)
+{
+    static opencl *_Atomic left; /* where debuggers and leak checkers see what is still in use */
+    opencl *o = state;
+    if (close_all(o))
+        return true;
+    o->next_left = atomic_load(&left);
+    while (!atomic_compare_exchange_weak(&left, &o->next_left, o))
+        ;
+    return false;
 }
 
 const yoke__backend yoke__opencl = {

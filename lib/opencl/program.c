@@ -103,7 +103,8 @@ static void refuse(program *p, char *reason)
 static bool refuse_early(const device *d, program *p, const build *b, const yoke_kernel *kernel)
 {
     if (kernel->exact && !d->facts.is_exact)
-        refuse(p, text_of("%s is exact, and %s rounds division or square root its own way", b->label, d->name));
+        refuse(p, text_of("%s is exact, and %s rounds division or square root its own way, or loses denormals",
+                          b->label, d->name));
     else if (!d->facts.has_double && needs_double(b->key))
         refuse(p, text_of("%s uses double, which %s does not have", b->label, d->name));
     else

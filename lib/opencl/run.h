@@ -120,6 +120,5 @@ verdict shared_find(run *r);
 verdict shared_to_device(run *r, events *e);
 /* What stayed on the device between pieces becomes the host's again: shared blocks, whole arrays. */
 verdict kept_to_host(run *r, unsigned q, events *e);
-void shared_drop_freed(session *s);
 
 #endif

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -13,6 +14,7 @@
 
 #include "lib/opencl/servant.h"
 
+static const int64_t EXIT_WAIT_NS = 2000000000;
 enum {
     STACK_BYTES = 8 << 20, /* drivers compile on them; untouched pages cost nothing */
     NICE = 10,
@@ -124,6 +126,46 @@ void errand_abandon(errand *e)
         (void)sched_yield();
 }
 
+/* --- the end of the process --- */
+
+static _Atomic uint32_t under_way; /* errands; a futex */
+static atomic_bool leaving;
+static _Atomic unsigned forks; /* when the exit handler was registered */
+
+/* Exit handlers of the driver's libraries tear down what a compiler on another thread still uses. */
+static void await_quiet(void)
+{
+    const int64_t until = yoke__now_ns() + EXIT_WAIT_NS;
+    uint32_t count;
+    if (atomic_load(&forks) != yoke__fork_count())
+        return; /* a child has none of the threads */
+    atomic_store(&leaving, true);
+    while ((count = atomic_load(&under_way)) != 0 && yoke__now_ns() < until)
+        yoke__futex_wait(&under_way, count, until - yoke__now_ns());
+}
+
+void servant_quiet_at_exit(void)
+{
+    static atomic_bool registered; /* once, for each would wait; a forked child inherits it */
+    atomic_store(&forks, yoke__fork_count());
+    if (!atomic_exchange(&registered, true))
+        (void)atexit(await_quiet);
+}
+
+static void run_errand(servant *s, errand *e)
+{
+    if (s->background && atomic_load_explicit(&leaving, memory_order_relaxed)) {
+        errand_release(e);
+        return;
+    }
+    atomic_fetch_add(&under_way, 1);
+    e->run(e);
+    const bool woke = finish(e);
+    s->delay_ns = woke && s->spin_limit_ns != 0 ? WAKE_NS : 0;
+    if (atomic_fetch_sub(&under_way, 1) == 1 && atomic_load_explicit(&leaving, memory_order_relaxed))
+        yoke__futex_wake(&under_way, INT_MAX);
+}
+
 /* --- the queue --- */
 
 static void push(servant *s, errand *e)
@@ -225,9 +267,7 @@ static void serve(servant *s)
                 errand_release(e);
                 continue;
             }
-            e->run(e);
-            const bool woke = finish(e);
-            s->delay_ns = woke && s->spin_limit_ns != 0 ? WAKE_NS : 0;
+            run_errand(s, e);
         }
     }
 }

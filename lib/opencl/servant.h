@@ -26,6 +26,9 @@ servant *servant_start(const yoke__topology *topology, const char *name, int nod
 /* For good, the calling thread gives way to all others, and so does every thread that it starts from now on: not before
  * a driver has started its own. What `background` does at the start. */
 void servant_give_way(void);
+/* From now on the end of the process waits for errands under way, two seconds at most, before exit handlers that were
+ * registered until now run: those of the driver's libraries, when it is called after these were loaded. */
+void servant_quiet_at_exit(void);
 /* Errands are run in the order in which they were sent. Sets up the errand's own members but for run and dispose. Takes
  * no lock, and wakes the servant only when that sleeps. */
 void servant_send(servant *s, errand *e);

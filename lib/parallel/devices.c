@@ -24,20 +24,29 @@ static int read_limit(int64_t *limit)
 
 /* --- what there is --- */
 
-/* Once discovery is over: with the lock held. */
-static int settle(yoke__devices *d)
+int yoke__devices_select(const yoke__devices *d, const char *text, yoke__selection *selection)
 {
     const unsigned count = d->backend->count(d->state);
-    yoke_device *found = yoke__alloc_zeroed(count + 1, sizeof *found);
+    yoke_device *found = yoke__alloc_zeroed((size_t)count + 1, sizeof *found);
     if (found == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a list of %u devices", count);
     for (unsigned k = 0; k < count; k++)
         d->backend->describe(d->state, k, &found[k]);
-    int status = yoke__select_devices(d->text, found, count, &d->selection);
+    int status = yoke__select_devices(text, found, count, selection);
     yoke__free(found);
+    if (status == YOKE_ENODEV && count == 0)
+        return yoke__fail(YOKE_ENODEV, "no device \"%.40s\": no OpenCL devices were found: %s", text,
+                          d->backend->why(d->state, 0, NULL));
+    return status;
+}
+
+/* Once discovery is over: with the lock held. */
+static int settle(yoke__devices *d)
+{
+    int status = yoke__devices_select(d, d->text, &d->selection);
     if (status != YOKE_OK)
         return status;
-    d->count = count;
+    d->count = d->backend->count(d->state);
     atomic_store_explicit(&d->known, true, memory_order_release);
     return YOKE_OK;
 }
@@ -47,7 +56,9 @@ static int know(yoke__devices *d, int64_t until_ns)
     if (atomic_load_explicit(&d->known, memory_order_acquire))
         return YOKE_OK;
     atomic_store_explicit(&d->begun, true, memory_order_relaxed);
+    atomic_fetch_add(&d->calls, 1);
     int status = d->backend->discover(d->state, until_ns);
+    atomic_fetch_sub(&d->calls, 1);
     if (status != YOKE_OK)
         return status;
     pthread_mutex_lock(&d->lock);
@@ -78,6 +89,12 @@ void yoke__devices_worked(yoke__devices *devices, double ns)
     int64_t add = ns < WORTH_LOOKING_NS ? (int64_t)ns : WORTH_LOOKING_NS;
     if (atomic_fetch_add_explicit(&devices->worked, add, memory_order_relaxed) + add >= WORTH_LOOKING_NS)
         (void)know(devices, 0);
+}
+
+bool yoke__devices_are_busy(const yoke__devices *devices)
+{
+    /* a forked child has none of the threads that its parent's calls were on */
+    return devices != NULL && atomic_load(&devices->calls) != 0 && devices->forks == yoke__fork_count();
 }
 
 bool yoke__devices_leave_cpu(const yoke__devices *devices)
@@ -123,9 +140,12 @@ yoke__route_row *yoke__devices_row(yoke__devices *devices, const void *key)
 static int open_backend(yoke__devices *d, const yoke__topology *topology)
 {
     d->backend = yoke__device_backend();
-    if (d->backend == NULL)
-        return d->optional ? YOKE_OK : yoke__fail(YOKE_ENODEV, "\"%.40s\": this build has the CPU only", d->text);
-    int status = read_limit(&d->limit_ns);
+    int status = yoke__selection_check(d->text);
+    if (d->backend == NULL && status == YOKE_OK && !d->optional)
+        return yoke__fail(YOKE_ENODEV, "\"%.40s\": this build has the CPU only", d->text);
+    if (d->backend == NULL || status != YOKE_OK)
+        return status;
+    status = read_limit(&d->limit_ns);
     d->step_limit_ns = STEP_LIMITS * d->limit_ns;
     if (status == YOKE_OK)
         status = d->backend->open(&d->state, topology, d->step_limit_ns);
@@ -164,7 +184,7 @@ bool yoke__devices_close(yoke__devices *devices)
 {
     if (devices == NULL)
         return true;
-    bool closed = devices->state == NULL || devices->backend->close(devices->state);
+    bool closed = devices->backend == NULL || devices->state == NULL || devices->backend->close(devices->state);
     for (size_t k = 0; k < YOKE__ROUTE_ROWS; k++)
         yoke__free(atomic_load(&devices->rows[k]));
     pthread_mutex_destroy(&devices->lock);
@@ -180,8 +200,11 @@ static int devices_of(yoke_runtime *runtime, yoke__devices **devices)
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
-    *devices = runtime->devices;
-    return *devices != NULL ? yoke__devices_know(*devices) : YOKE_OK;
+    yoke__devices *d = *devices = runtime->devices;
+    int status = d != NULL ? yoke__devices_know(d) : YOKE_OK;
+    if (status == YOKE_OK && d != NULL && d->forks != yoke__fork_count()) /* known, but are they of use here? */
+        status = d->backend->discover(d->state, 0);
+    return status;
 }
 
 int yoke_devices(yoke_runtime *runtime)

@@ -36,6 +36,7 @@ struct yoke__devices {
     int64_t step_limit_ns;  /* of discovery, and of compiling */
     _Atomic int64_t worked; /* predicted time of the calls that devices could have helped with */
     _Atomic bool begun;     /* discovery */
+    _Atomic unsigned calls; /* under way: what closing must not free */
     _Atomic bool known;     /* devices are known, selection and rows stand */
     pthread_mutex_t lock;   /* to make it so */
     yoke__selection selection;
@@ -51,6 +52,8 @@ struct yoke__devices {
 int yoke__devices_open(yoke__devices **out, const char *text, const yoke__topology *topology, bool *topology_stays);
 /* False: the topology must stay. */
 bool yoke__devices_close(yoke__devices *devices);
+/* A call of another thread is under way. */
+bool yoke__devices_are_busy(const yoke__devices *devices);
 /* Whether the workers may run kernels, too. */
 bool yoke__devices_leave_cpu(const yoke__devices *devices);
 /* Looks for devices and waits for it. 0, or why there cannot be any. */
@@ -59,6 +62,8 @@ int yoke__devices_know(yoke__devices *devices);
 bool yoke__devices_are_known(yoke__devices *devices);
 /* A call was run that a device may have helped with: begins to look for them when that has come up often enough. */
 void yoke__devices_worked(yoke__devices *devices, double ns);
+/* See yoke__select_devices, of the devices found. */
+int yoke__devices_select(const yoke__devices *devices, const char *text, yoke__selection *selection);
 /* NULL: no memory, or the table is full; then nothing is learned. */
 yoke__route_row *yoke__devices_row(yoke__devices *devices, const void *key);
 

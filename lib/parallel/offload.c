@@ -5,7 +5,7 @@
 #include "lib/parallel/devices.h"
 #include "lib/trace/trace.h"
 
-enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64 };
+enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000 };
 
 /* Pieces of a call, handed to a device from the front. */
 typedef struct pieces {
@@ -48,6 +48,12 @@ static void lost(void *context, size_t begin, size_t end)
     p->lost[p->lost_count++].end = end;
 }
 
+/* Items of the work, as the program counts them: a reduction's work is in blocks. */
+static size_t in_total(const yoke__work *work, size_t items)
+{
+    return items == work->items ? work->total : items * work->scale;
+}
+
 static void report(pieces *p)
 {
     const yoke__work *work = p->work;
@@ -55,19 +61,23 @@ static void report(pieces *p)
     if (p->options == NULL || p->options->progress == NULL || items == p->reported)
         return;
     p->reported = items;
-    p->options->progress(items == work->items ? work->total : items * work->scale, work->total,
-                         p->options->progress_argument);
+    p->options->progress(in_total(work, items), work->total, p->options->progress_argument);
+}
+
+static int stopped(const yoke_options *options)
+{
+    if (options != NULL && options->cancel != NULL && __atomic_load_n(options->cancel, __ATOMIC_RELAXED) != 0)
+        return YOKE_ECANCELED;
+    if (options != NULL && options->deadline_ns != 0 && yoke__now_ns() >= options->deadline_ns)
+        return YOKE_ETIMEDOUT;
+    return YOKE_OK;
 }
 
 static int poll(void *context)
 {
     pieces *p = context;
     report(p);
-    if (p->options != NULL && p->options->cancel != NULL && *p->options->cancel != 0)
-        return YOKE_ECANCELED;
-    if (p->options != NULL && p->options->deadline_ns != 0 && yoke__now_ns() >= p->options->deadline_ns)
-        return YOKE_ETIMEDOUT;
-    return YOKE_OK;
+    return stopped(p->options);
 }
 
 /* --- the task --- */
@@ -153,14 +163,39 @@ static void learn(const offload *o, unsigned place, double ns)
     atomic_fetch_add_explicit(&cell->tries, 1, memory_order_relaxed);
 }
 
+/* Compiled in the background while the workers take the work; where they may not, this waits for it. */
+static yoke__readiness prepare(const offload *o, unsigned device)
+{
+    const yoke__devices *d = o->devices;
+    const int64_t until = o->selection.cpu ? 0 : yoke__now_ns() + d->step_limit_ns;
+    for (;;) {
+        const int64_t now = yoke__now_ns(), look = now + LOOK_NS < until ? now + LOOK_NS : until;
+        yoke__readiness is = d->backend->prepare(d->state, device, o->work->checked->kernel, look);
+        if (is != YOKE__PREPARING || now >= until || stopped(o->options) != YOKE_OK)
+            return is;
+    }
+}
+
+/* No device may even be asked: why not, of the first. */
+static void note_unusable(offload *o)
+{
+    const yoke__devices *d = o->devices;
+    unsigned k = 0;
+    while (k < d->count && !yoke__selection_has(&o->selection, k))
+        k++;
+    if (k < d->count)
+        note(o, "device %u cannot be used: %s", k, d->backend->why(d->state, k, o->work->checked->kernel));
+    else
+        note(o, "no device that may be used can run it");
+}
+
 /* The index of the device to use, -1: the workers. */
 static int choose(offload *o)
 {
     enum { MOST = 1 + YOKE__MOST_DEVICES };
     yoke__candidate candidate[MOST];
     const unsigned count = 1 + o->devices->count;
-    const bool only_device = !o->selection.cpu;
-    candidate[0] = (yoke__candidate){.possible = !only_device};
+    candidate[0] = (yoke__candidate){.possible = o->selection.cpu};
     candidate[0].known_ns = o->row != NULL ? known_ns(o, 0, &candidate[0].tries) : o->predicted_ns;
     o->decision.cpu_ns = candidate[0].known_ns;
     for (unsigned k = 1; k < count; k++) {
@@ -170,17 +205,14 @@ static int choose(offload *o)
         candidate[k].known_ns = o->row != NULL ? known_ns(o, k, &candidate[k].tries) : 0;
     }
     const uint32_t call = o->row != NULL ? atomic_fetch_add(&o->row->calls[o->class], 1) : 0;
-    /* compiled in the background while the workers take the work; what is refused is no choice */
-    for (;;) {
+    for (;;) { /* what is refused is no choice */
         const unsigned place = yoke__route(candidate, count, call);
         if (place == 0 || place >= count) {
-            if (place >= count)
-                note(o, "no device that may be used can run it");
+            if (place >= count && o->decision.reason[0] == '\0')
+                note_unusable(o);
             return -1;
         }
-        const int64_t until = only_device ? yoke__now_ns() + o->devices->step_limit_ns : 0;
-        yoke__readiness is =
-            o->devices->backend->prepare(o->devices->state, place - 1, o->work->checked->kernel, until);
+        yoke__readiness is = prepare(o, place - 1);
         if (is == YOKE__READY) {
             o->decision.device_ns = candidate[place].known_ns;
             return (int)place - 1;
@@ -234,7 +266,7 @@ static int run_on_device(offload *o, unsigned device)
     const int64_t start = yoke__now_ns();
     int status = o->devices->backend->run(o->devices->state, device, &task, !o->selection.cpu);
     o->decision.device = (int)device;
-    o->decision.device_items = atomic_load(&p.done);
+    o->decision.device_items = in_total(o->work, atomic_load(&p.done));
     if (status == YOKE_OK) {
         report(&p);
         learn(o, 1 + device, (double)(yoke__now_ns() - start));
@@ -250,8 +282,12 @@ static int run_on_device(offload *o, unsigned device)
     return finish_on_workers(o, &p);
 }
 
-static int refuse_fork(const offload *o)
+/* EFORKED when only devices may run it and this is a child of a process that used them. */
+static int check_fork(const offload *o)
 {
+    const yoke__devices *d = o->devices;
+    if (o->selection.cpu || d->forks == yoke__fork_count() || d->backend->discover(d->state, 0) != YOKE_EFORKED)
+        return YOKE_OK;
     return yoke__fail(YOKE_EFORKED,
                       "kernel %s: only devices may run it, and they do not survive a fork; open a runtime "
                       "for the CPU in the child, or exec",
@@ -264,17 +300,15 @@ static int narrow(offload *o)
     const yoke__devices *d = o->devices;
     if (o->options == NULL || o->options->devices == NULL)
         return YOKE_OK;
-    yoke_device *found = yoke__alloc_zeroed((size_t)d->count + 1, sizeof *found);
-    if (found == NULL)
-        return yoke__fail(YOKE_ENOMEM, "no memory for a list of %u devices", d->count);
-    for (unsigned k = 0; k < d->count; k++)
-        d->backend->describe(d->state, k, &found[k]);
-    int status = yoke__select_devices(o->options->devices, found, d->count, &o->selection);
-    yoke__free(found);
-    for (unsigned k = 0; k < d->count && status == YOKE_OK; k++)
-        if (yoke__selection_has(&o->selection, k) && !yoke__selection_has(&d->selection, k))
-            status = yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for \"%.40s\"", o->options->devices,
-                                d->text);
+    int status = yoke__devices_select(d, o->options->devices, &o->selection);
+    bool any = false;
+    for (size_t k = 0; k < sizeof d->selection.mask / sizeof *d->selection.mask && status == YOKE_OK; k++) {
+        o->selection.mask[k] &= d->selection.mask[k];
+        any |= o->selection.mask[k] != 0;
+    }
+    if (status == YOKE_OK && o->selection.named && !any)
+        return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for \"%.40s\"", o->options->devices,
+                          d->text);
     return status;
 }
 
@@ -292,10 +326,13 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
     o.class = 63 - __builtin_clzll(work->total);
     o.row = yoke__devices_row(o.devices, key);
     int status = narrow(&o);
+    if (status == YOKE_OK)
+        status = yoke__end_early(stopped(options));
+    if (status == YOKE_OK)
+        status = check_fork(&o);
     if (status != YOKE_OK)
         return status;
-    if (!o.selection.cpu && o.devices->forks != yoke__fork_count())
-        return refuse_fork(&o);
+    atomic_fetch_add(&o.devices->calls, 1);
     const int64_t start = yoke__now_ns();
     const int device = choose(&o);
     if (device >= 0) {
@@ -305,6 +342,7 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
         if (status == YOKE_OK)
             learn(&o, 0, (double)(yoke__now_ns() - start));
     }
+    atomic_fetch_sub(&o.devices->calls, 1);
     o.decision.took_ns = (double)(yoke__now_ns() - start);
     yoke__decision_set(&o.decision);
     return status;

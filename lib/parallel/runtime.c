@@ -124,6 +124,8 @@ int yoke_close(yoke_runtime *runtime)
         return YOKE_OK;
     if (runtime == atomic_load(&yoke__default_runtime))
         return yoke__fail(YOKE_EINVAL, "the default runtime is not closed: it ends with the process");
+    if (yoke__devices_are_busy(runtime->devices))
+        return yoke__fail(YOKE_EBUSY, "a call still uses a device of this runtime; close it when that has returned");
     int status = yoke__team_destroy(runtime->team);
     if (status == YOKE_OK)
         free_parts(runtime);

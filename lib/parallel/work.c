@@ -175,8 +175,9 @@ static int consider_devices(yoke_runtime *runtime, const yoke_options *options, 
 {
     const char *asked = options != NULL ? options->devices : NULL;
     *yes = false;
-    if (asked != NULL && !yoke__selection_needs_devices(asked))
-        return yoke__selection_check(asked);
+    int status = asked != NULL ? yoke__selection_check(asked) : YOKE_OK;
+    if (status != YOKE_OK || (asked != NULL && !yoke__selection_needs_devices(asked)))
+        return status;
     if (asked != NULL && runtime->devices == NULL)
         return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
     if (runtime->devices == NULL)

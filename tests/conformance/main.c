@@ -57,7 +57,7 @@ static const char *parse(int argc, char **argv, command *c)
             c->perf = true;
         else if (strcmp(word, "--csv") == 0)
             c->csv = value;
-        else if (strcmp(word, "--device") == 0) {
+        else if (value != NULL && strcmp(word, "--device") == 0) {
             char *end;
             const long device = strtol(value, &end, 10);
             if (*end != '\0' || end == value || device < 0 || device > 1000)

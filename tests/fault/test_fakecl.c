@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "lib/opencl/api.h"
+#include "tests/emulated.h"
 #include "tests/fault/fakecl/fakecl.h"
 #include "tests/unit/support.h"
 #include "yoke/yoke.h"
@@ -356,6 +357,8 @@ static void everything_works_through_the_loader(void **state)
 static void environment_gives_shape_and_faults(void **state)
 {
     (void)state;
+    if (emulated("execl runs programs of the host"))
+        skip();
     expect_success_with((char *[]){"FAKECL_TEST_SHAPED=1", "FAKECL_DEVICES=3", "FAKECL_TYPE=gpu;cpu", "FAKECL_SYNC=1",
                                    "FAKECL_NAMES=first;second;third", "FAKECL_WGS=256;0;2^63",
                                    "FAKECL_FAULT=clFinish:1:-36,clFlush:2:-36:sticky", NULL});
@@ -389,8 +392,11 @@ static int open_with_faults(void **state)
         return -1;
     context = cl.clCreateContext(NULL, 1, &device, NULL, NULL, NULL);
     queue = cl.clCreateCommandQueue(context, device, 0, NULL);
-    bool failed = cl.clFinish(queue) == -36 && cl.clFinish(queue) == 0 && cl.clFlush(queue) == 0 &&
-                  cl.clFlush(queue) == -36 && cl.clFlush(queue) == -36;
+    const cl_int wanted[] = {-36, 0, 0, -36, -36};
+    cl_int said[5];
+    for (int k = 0; k < 5; k++)
+        said[k] = k < 2 ? cl.clFinish(queue) : cl.clFlush(queue);
+    bool failed = memcmp(said, wanted, sizeof said) == 0;
     (void)cl.clReleaseCommandQueue(queue);
     (void)cl.clReleaseContext(context);
     return failed ? 0 : -1;

@@ -71,7 +71,10 @@ static void check_strides(uint64_t *seed, size_t n)
     int *z = random_array(seed, wide, false);
     float *px = malloc(4 * count), *py = malloc(4 * count);
     int *pz = malloc(4 * count);
-    assert_true(old != NULL && px != NULL && py != NULL && pz != NULL);
+    assert_non_null(old);
+    assert_non_null(px);
+    assert_non_null(py);
+    assert_non_null(pz);
     memcpy(old, y, 4 * wide);
     for (size_t k = 0; k < count; k++) {
         size_t from = k / size[0] * pitch + k % size[0];
@@ -101,7 +104,8 @@ static void check_fold(const yoke_kernel *kernel, size_t n, void *const *argumen
     size_t bytes = t.items * kernel->result_size;
     unsigned char *wanted = malloc(bytes);
     t.partials = malloc(bytes);
-    assert_true(wanted != NULL && t.partials != NULL);
+    assert_non_null(wanted);
+    assert_non_null(t.partials);
     memset(t.partials, 0xff, bytes);
     assert_int_equal(run_task(&t), YOKE_OK);
     book_is_balanced(&notes);

@@ -46,7 +46,7 @@ struct yoke_kernel;
  *   leaks?         objects the caller holds
  *   print          tells stderr which
  *   bytes_in? bytes_out?   transferred since reset, at most INT_MAX */
-int fakecl_ctl(const char *command);
+int fakecl_ctl(const char *request);
 /* Of the k-th call since reset, from 1; if there were not so many yet, of the k-th before the reset; else "?". */
 const char *fakecl_call_name(int k);
 /* Of the last violation; "" without one. Valid until the next call on this thread. */

@@ -110,6 +110,7 @@ int faults_add(const char *specification)
 __attribute__((constructor)) static void read_environment(void)
 {
     const char *text = getenv("FAKECL_FAULT");
+    (void)pthread_atfork(lock, unlock, unlock); /* tests fork while queues work */
     if (text != NULL && faults_add(text) != 0) {
         (void)fprintf(stderr, "fakecl: FAKECL_FAULT=\"%s\" is not understood; see fakecl.h\n", text);
         abort();

@@ -73,6 +73,8 @@ cl_context clCreateContext(const cl_context_properties *properties, cl_uint coun
     verdict v = enter(__func__, count > 0 && devices != NULL ? devices[0] : NULL, DEVICE);
     if (v.error != CL_SUCCESS)
         return refused(error, v.error);
+    if (devices == NULL)
+        return refused(error, CL_INVALID_VALUE);
     bool usable = count <= CONTEXT_DEVICES && (notify != NULL || user == NULL);
     for (const cl_context_properties *p = properties; p != NULL && p[0] != 0; p += 2)
         usable &= p[0] == CL_CONTEXT_PLATFORM && p[1] == (cl_context_properties)(uintptr_t)&fake.platform;

@@ -25,7 +25,7 @@ static bool allocate(cl_mem mem)
     memset(mem->block, GUARD_BYTE, GUARD);
     memset(mem->data, FRESH_BYTE, mem->size);
     memset(mem->data + mem->size, GUARD_BYTE, GUARD);
-    if (mem->flags & (CL_MEM_COPY_HOST_PTR | CL_MEM_USE_HOST_PTR))
+    if (mem->host_ptr != NULL && (mem->flags & (CL_MEM_COPY_HOST_PTR | CL_MEM_USE_HOST_PTR)) != 0)
         memcpy(mem->data, mem->host_ptr, mem->size);
     return true;
 }
