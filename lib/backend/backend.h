@@ -54,6 +54,9 @@ typedef struct yoke__backend {
     /* Required. Cheap: nothing of the backend's system is touched before discover(). The topology must outlive it. A step
      * of discovering, opening or compiling that takes longer than `limit_ns` hangs, and is left behind. */
     int (*open)(void **state, const yoke__topology *topology, int64_t limit_ns);
+    /* Optional. Whether to look for devices that nobody named: 1, 0, or -1 while that is found out, in the background and
+     * without loading anything into this process. Cheap. */
+    int (*probe)(void *state);
     /* Required. Starts looking for devices in the background if nobody has, and waits for the end of it until
      * `until_ns` (0: not at all). 0, ETIMEDOUT while it goes on, EFORKED in a child whose parent had begun. */
     int (*discover)(void *state, int64_t until_ns);

@@ -15,6 +15,7 @@ struct yoke__block {
     size_t bytes;
     _Atomic size_t holders; /* the program is one until it frees the block */
     atomic_bool freed;
+    atomic_uint moves; /* how often its pages were replaced */
 };
 
 typedef struct watcher {
@@ -70,6 +71,7 @@ void *yoke_alloc(size_t bytes, yoke_placement placement)
     block->bytes = whole;
     atomic_init(&block->holders, 1);
     atomic_init(&block->freed, false);
+    atomic_init(&block->moves, 0);
     pthread_mutex_lock(&lock);
     atomic_init(&block->next, atomic_load_explicit(&blocks, memory_order_relaxed));
     atomic_store_explicit(&blocks, block, memory_order_release);
@@ -178,6 +180,11 @@ size_t yoke__block_bytes(const yoke__block *block)
     return block->bytes;
 }
 
+unsigned yoke__block_moves(const yoke__block *block)
+{
+    return atomic_load(&block->moves);
+}
+
 bool yoke__block_is_freed(const yoke__block *block)
 {
     return atomic_load_explicit(&block->freed, memory_order_acquire);
@@ -190,6 +197,7 @@ int yoke__block_replace_pages(yoke__block *block)
         return yoke__fail(YOKE_ENOMEM, "the pages of %p could not be replaced: no memory, or a kernel before Linux 5.7",
                           (void *)block->start);
     memcpy(block->start, moved, block->bytes);
+    atomic_fetch_add(&block->moves, 1);
     return YOKE_OK;
 }
 

@@ -20,6 +20,9 @@ size_t yoke__block_bytes(const yoke__block *block); /* whole pages */
 /* The program has freed it: holders should let go soon. */
 bool yoke__block_is_freed(const yoke__block *block);
 
+/* How often its pages were replaced: what a driver knows of them from before is of no use. */
+unsigned yoke__block_moves(const yoke__block *block);
+
 /* For a block that a lost device may still write to: its pages move away, kept for ever, and fresh ones with the same
  * content take their address. No thread may use the block meanwhile: it would find zeroes. 0, or ENOMEM (no memory, or a
  * kernel before Linux 5.7), and then nothing changed. */

@@ -167,7 +167,7 @@ static void drop_shared(session *s, size_t at)
 void shared_drop_freed(session *s)
 {
     for (size_t k = s->shared_count; k-- > 0;)
-        if (yoke__block_is_freed(s->shared[k].block))
+        if (yoke__block_is_freed(s->shared[k].block) || yoke__block_moves(s->shared[k].block) != s->shared[k].moves)
             drop_shared(s, k);
 }
 
@@ -218,6 +218,7 @@ static verdict find_one(run *r, run_array *a)
         return LEFT;
     yoke__block *held = yoke__memory_hold(a->host, 1);
     errand_touch_end(&r->errand);
+    const unsigned moves = held != NULL ? yoke__block_moves(held) : 0;
     cl_mem memory = held != NULL ? memory_over(r, held) : NULL;
     if (memory == NULL) {
         if (held != NULL)
@@ -225,7 +226,7 @@ static verdict find_one(run *r, run_array *a)
         return FINE;
     }
     a->shared = (int)s->shared_count;
-    s->shared[s->shared_count++] = (shared_block){.block = held, .mem = memory, .on_device = true};
+    s->shared[s->shared_count++] = (shared_block){.block = held, .mem = memory, .moves = moves, .on_device = true};
     return FINE;
 }
 

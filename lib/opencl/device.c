@@ -7,10 +7,15 @@
 
 enum { LOOK_NS = 100000000 };
 
-typedef struct opening {
+enum { WAITING, BEGUN, GIVEN_UP };
+
+struct opening {
     errand errand; /* first: it is cast back */
     device *device;
-} opening;
+    servant *sent_to;
+    int64_t since_ns;
+    _Atomic int stage;
+};
 
 static void set_state(device *d, int state, const char *format, va_list arguments)
 {
@@ -123,10 +128,21 @@ static session *make_session(device *d)
     return NULL;
 }
 
+/* With the lock held. */
+static void end_opening(device *d)
+{
+    opening *o = d->current;
+    d->current = NULL;
+    atomic_store(&d->opening, 0);
+    yoke__futex_wake(&d->opening, INT32_MAX);
+    errand_release(&o->errand);
+}
+
 /* Never freed, for something may still use it: kept where debuggers and leak checkers see it. */
 static void leave_behind(session *s)
 {
     static session *_Atomic left;
+    atomic_store(&s->device->owner->left_behind, true);
     s->next_left = atomic_load(&left);
     while (!atomic_compare_exchange_weak(&left, &s->next_left, s))
         ;
@@ -134,17 +150,21 @@ static void leave_behind(session *s)
 
 static void run_opening(errand *e)
 {
-    device *d = ((opening *)e)->device;
+    opening *o = (opening *)e;
+    device *d = o->device;
+    int stage = WAITING;
+    if (!atomic_compare_exchange_strong(&o->stage, &stage, BEGUN))
+        return;
     session *s = make_session(d);
     pthread_mutex_lock(&d->lock);
-    /* the wait may have been given up meanwhile, and the device be lost */
-    if (atomic_load(&d->state) == YOKE_DEVICE_READY)
+    const bool wanted = atomic_load(&o->stage) == BEGUN;
+    if (wanted && atomic_load(&d->state) == YOKE_DEVICE_READY)
         atomic_store_explicit(&d->session, s, memory_order_release);
     else if (s != NULL)
         leave_behind(s);
+    if (wanted)
+        end_opening(d);
     pthread_mutex_unlock(&d->lock);
-    atomic_store(&d->opening, 0);
-    yoke__futex_wake(&d->opening, INT32_MAX);
 }
 
 static void dispose_opening(errand *e)
@@ -154,38 +174,52 @@ static void dispose_opening(errand *e)
 
 static void start_opening(device *d)
 {
-    uint32_t closed = 0;
-    if (!atomic_compare_exchange_strong(&d->opening, &closed, 1))
-        return;
-    opening *o = atomic_load(&d->session) == NULL ? yoke__alloc_zeroed(1, sizeof *o) : NULL;
-    if (o == NULL) {
-        atomic_store(&d->opening, 0);
-        return;
-    }
-    o->errand.run = run_opening;
-    o->errand.dispose = dispose_opening;
-    o->device = d;
+    opencl *owner = d->owner;
     pthread_mutex_lock(&d->lock);
-    d->opening_since_ns = yoke__now_ns();
+    opening *o = d->current == NULL && atomic_load(&d->session) == NULL ? yoke__alloc_zeroed(1, sizeof *o) : NULL;
+    if (o != NULL) {
+        o->errand.run = run_opening;
+        o->errand.dispose = dispose_opening;
+        o->device = d;
+        o->sent_to = atomic_load(&owner->bootstrap);
+        o->since_ns = yoke__now_ns();
+        d->current = o;
+        atomic_store(&d->opening, 1);
+        servant_send(o->sent_to, &o->errand);
+    }
     pthread_mutex_unlock(&d->lock);
-    servant_send(atomic_load(&d->owner->bootstrap), &o->errand);
-    errand_release(&o->errand);
 }
 
-/* A driver that never comes back from opening one device must not keep the others closed. */
+/* A driver that never comes back from opening one device must not keep the others closed: another thread opens them, and
+ * what waits behind the hung one is sent again. */
 static void watch_opening(device *d)
 {
-    opencl *o = d->owner;
+    opencl *owner = d->owner;
+    bool lost = false;
     pthread_mutex_lock(&d->lock);
-    int64_t since = d->opening_since_ns;
+    opening *o = d->current;
+    servant *bootstrap = atomic_load(&owner->bootstrap);
+    const bool late = o != NULL && yoke__now_ns() - o->since_ns >= owner->build_limit_ns;
+    if (late && o->sent_to == bootstrap) {
+        servant *fresh = servant_start(owner->topology, "yoke/opencl", -1, false);
+        atomic_store(&owner->left_behind, true);
+        if (fresh != NULL)
+            atomic_store(&owner->bootstrap, fresh); /* the other is left behind */
+    }
+    if (o != NULL && (late || o->sent_to != bootstrap)) {
+        int stage = WAITING;
+        bool taken = atomic_compare_exchange_strong(&o->stage, &stage, GIVEN_UP);
+        if (!taken && late) {
+            atomic_store(&o->stage, GIVEN_UP);
+            taken = lost = true;
+        }
+        if (taken)
+            end_opening(d);
+    }
     pthread_mutex_unlock(&d->lock);
-    if (atomic_load(&d->opening) == 0 || yoke__now_ns() - since < o->build_limit_ns)
-        return;
-    device_set_state(d, YOKE_DEVICE_LOST, "opening it took longer than %lld ms",
-                     (long long)(o->build_limit_ns / 1000000));
-    servant *fresh = servant_start(o->topology, "yoke/opencl", -1, false);
-    if (fresh != NULL)
-        atomic_store(&o->bootstrap, fresh); /* the other is left behind */
+    if (lost)
+        device_set_state(d, YOKE_DEVICE_LOST, "opening it took longer than %lld ms",
+                         (long long)(owner->build_limit_ns / 1000000));
 }
 
 session *device_session(device *d, int64_t until_ns)
@@ -215,6 +249,16 @@ void device_lose(device *d, session *s, bool hung, const char *format, ...)
     if (atomic_load(&d->session) == s && atomic_load(&d->state) == YOKE_DEVICE_READY)
         set_state(d, YOKE_DEVICE_LOST, format, arguments);
     va_end(arguments);
+}
+
+void device_drop_session(device *d, session *s)
+{
+    pthread_mutex_lock(&d->lock);
+    if (atomic_load(&d->session) == s) {
+        atomic_store(&d->session, NULL);
+        leave_behind(s);
+    }
+    pthread_mutex_unlock(&d->lock);
 }
 
 int device_reopen(device *d)
@@ -286,5 +330,5 @@ bool device_close_all(opencl *o, int64_t until_ns)
             leave_behind(s);
         all &= closed && atomic_load(&d->opening) == 0;
     }
-    return all;
+    return all && !atomic_load(&o->left_behind);
 }

@@ -16,6 +16,7 @@ enum { QUEUES = 2, LOCAL_CHOICES = 4, REASON_LENGTH = 200, REASONS = 8 };
 typedef struct device device;
 typedef struct session session;
 typedef struct opencl opencl;
+typedef struct opening opening;
 
 /* --- program.c: kernels compiled for a session --- */
 
@@ -74,6 +75,7 @@ typedef struct buffer {
 typedef struct shared_block {
     yoke__block *block; /* held */
     cl_mem mem;         /* CL_MEM_USE_HOST_PTR over all of it */
+    unsigned moves;     /* of the block, when it was made */
     bool on_device;     /* unmapped, for kernels to use; otherwise mapped, for the host */
     void *mapped;
 } shared_block;
@@ -115,8 +117,8 @@ struct device {
     _Atomic unsigned reason;              /* number of the current one; reasons[0] is "" */
     pthread_mutex_t lock;                 /* guards the change of session, state and reason */
     _Atomic uint32_t opening;             /* a session is being opened; a futex */
-    int64_t opening_since_ns;
-    _Atomic uint32_t busy; /* a run has it; a futex */
+    opening *current;                     /* the errand that opens it; with the lock held */
+    _Atomic uint32_t busy;                /* a run has it; a futex */
     _Atomic uint64_t pieces, bytes_in, bytes_out, pieces_lost;
 };
 
@@ -125,9 +127,12 @@ struct opencl {
     cl_api cl;
     servant *_Atomic bootstrap;        /* made the first call of all; discovers, opens sessions; not pinned, no priority
                                      lowered: the drivers' own threads inherit both from who makes them start */
+    servant *_Atomic prober;           /* has another process look for devices */
+    _Atomic int probed;                /* probe.c's */
     servant *_Atomic builder;          /* compiles, in the background */
     yoke__cache cache;                 /* of binaries; zeroed: none */
     _Atomic int64_t build_progress_ns; /* when a build last began or ended */
+    _Atomic bool left_behind;          /* a thread, or a session that one may use: nothing of it may be freed */
     int64_t build_limit_ns;            /* opening or compiling that takes longer hangs */
     _Atomic uint32_t discovered;       /* 0 not begun, 1 under way, 2 done; a futex */
     int status;                        /* why there are no devices: 0, or what yoke__cl_load said */
@@ -147,6 +152,9 @@ void yoke__cl_discover(opencl *o);
 /* The same with o->cl already filled. */
 void yoke__cl_list_devices(opencl *o);
 
+/* See yoke__backend.probe. */
+int opencl_probe(void *state);
+
 /* The session to use, opened if need be on the bootstrap thread, waiting for that until `until_ns` (0: not at all); NULL:
  * not yet, or the device is not READY. */
 session *device_session(device *d, int64_t until_ns);
@@ -154,6 +162,8 @@ session *device_session(device *d, int64_t until_ns);
  * nothing of it may be freed. */
 bool device_close_all(opencl *o, int64_t until_ns);
 int device_reopen(device *d);
+/* Leaves a session behind; the device opens another when it is next used. */
+void device_drop_session(device *d, session *s);
 /* Marks the device lost for a reason and leaves its session behind. `hung`: its thread may still be inside a call. */
 void device_lose(device *d, session *s, bool hung, const char *format, ...) __attribute__((format(printf, 4, 5)));
 

@@ -247,6 +247,7 @@ static bool close_all(opencl *o)
     if (atomic_load(&o->discovered) == 1 && discover(o, until) != YOKE_OK)
         return false;
     bool all = device_close_all(o, until);
+    all &= servant_stop(atomic_load(&o->prober), until);
     all &= servant_stop(atomic_load(&o->builder), until);
     all &= servant_stop(atomic_load(&o->bootstrap), until);
     if (!all)
@@ -273,6 +274,7 @@ static bool close_state(void *state)
 const yoke__backend yoke__opencl = {
     .name = "opencl",
     .open = open_state,
+    .probe = opencl_probe,
     .discover = discover,
     .count = count,
     .describe = describe,

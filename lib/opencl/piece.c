@@ -256,9 +256,12 @@ verdict piece_commit(run *r, unsigned q)
         return LEFT;
     for (unsigned k = 0; k < lasts; k++)
         (void)copy_some(&last[k], SIZE_MAX);
-    r->task.done(r->task.context, f->range.begin, f->range.end);
-    f->active = false;
+    if (!r->defers)
+        r->task.done(r->task.context, f->range.begin, f->range.end);
+    f->active = r->defers && !range_add(r->finished, &r->finished_count, f->range);
     errand_touch_end(&r->errand);
+    if (f->active)
+        return TOO_LARGE;
     atomic_fetch_add_explicit(&r->device->pieces, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&r->device->bytes_out, bytes, memory_order_relaxed);
     return FINE;

@@ -92,6 +92,12 @@ static bool limit_by(run *r, const run_array *a, size_t hard, size_t *item_sum)
     return true;
 }
 
+static size_t default_limit(const device *d)
+{
+    uint64_t share = d->facts.memory_bytes / 8;
+    return share > 0 && share < DEFAULT_PIECE_BYTES ? (size_t)share : DEFAULT_PIECE_BYTES;
+}
+
 static verdict find_limits(run *r)
 {
     session *s = r->session;
@@ -102,10 +108,8 @@ static verdict find_limits(run *r)
         hard = hard < LIMIT_32_BIT ? hard : LIMIT_32_BIT;
         widest = LIMIT_32_BIT;
     }
-    if (s->piece_bytes_limit == 0) {
-        uint64_t share = d->facts.memory_bytes / 8;
-        s->piece_bytes_limit = share > 0 && share < DEFAULT_PIECE_BYTES ? (size_t)share : DEFAULT_PIECE_BYTES;
-    }
+    if (s->piece_bytes_limit == 0)
+        s->piece_bytes_limit = default_limit(d);
     r->most = r->task.items;
     for (unsigned k = 0; k < ARRAYS; k++)
         if (r->array[k].used && r->array[k].shared == NOT_SHARED && !limit_by(r, &r->array[k], hard, &sum))
@@ -164,19 +168,19 @@ static double known_item_ns(const run *r)
 
 /* --- pieces --- */
 
-static bool put_back(run *r, piece_range range)
+bool range_add(piece_range *list, unsigned *count, piece_range range)
 {
-    for (unsigned k = 0; k < r->pending_count; k++) {
-        piece_range *other = &r->pending[k];
+    for (unsigned k = 0; k < *count; k++) {
+        piece_range *other = &list[k];
         if (range.end == other->begin || range.begin == other->end) {
             other->begin = range.begin < other->begin ? range.begin : other->begin;
             other->end = range.end > other->end ? range.end : other->end;
             return true;
         }
     }
-    if (r->pending_count == PENDING)
+    if (*count == PENDING)
         return false;
-    r->pending[r->pending_count++] = range;
+    list[(*count)++] = range;
     return true;
 }
 
@@ -312,7 +316,7 @@ static verdict collect(run *r, verdict v)
             continue;
         if (!run_touch(r))
             return LEFT;
-        f->active = !put_back(r, f->range);
+        f->active = !range_add(r->pending, &r->pending_count, f->range);
         errand_touch_end(&r->errand);
         if (f->active)
             return TOO_LARGE;
@@ -333,6 +337,7 @@ static verdict halve(run *r)
 
 static verdict recover(run *r, verdict v)
 {
+    const cl_int first_error = r->failed_error;
     v = collect(r, v);
     if (v == LEFT)
         return v;
@@ -349,8 +354,10 @@ static verdict recover(run *r, verdict v)
         return halve(r);
     if (v != BROKEN)
         return v;
-    if (r->has_retried)
-        return DEAD;
+    if (r->has_retried) { /* memory that is found missing at the launch is told so, too */
+        r->failed_error = first_error;
+        return first_error == CL_OUT_OF_RESOURCES && halve(r) == FINE ? renew_queues(r) : DEAD;
+    }
     r->has_retried = true;
     return renew_queues(r);
 }
@@ -364,13 +371,29 @@ static verdict give_back(run *r, verdict v)
     kept = worse(kept, run_settle(r, &r->prelude));
     if (kept != FINE)
         return DEAD;
+    if (r->finished_count > 0) {
+        if (!run_touch(r))
+            return LEFT;
+        for (unsigned k = 0; k < r->finished_count; k++)
+            r->task.done(r->task.context, r->finished[k].begin, r->finished[k].end);
+        r->finished_count = 0;
+        errand_touch_end(&r->errand);
+    }
     shared_drop_freed(r->session);
     return v;
+}
+
+/* A device that ran out of memory once may have it again. */
+static void raise_limit(session *s)
+{
+    if (s->piece_bytes_limit != 0 && s->failures == 0)
+        s->piece_bytes_limit = s->piece_bytes_limit < default_limit(s->device) / 2 ? 2 * s->piece_bytes_limit : 0;
 }
 
 void run_on_driver(errand *e)
 {
     run *r = (run *)e;
+    raise_limit(r->session);
     verdict v = shared_find(r);
     r->item_ns = known_item_ns(r);
     if (v == FINE)

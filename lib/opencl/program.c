@@ -136,6 +136,7 @@ static void start_build(device *d, session *s, program *p, const yoke_kernel *ke
 static void replace_builder(opencl *o, servant *hung)
 {
     servant *fresh = servant_start(o->topology, "yoke/compile", -1, true);
+    atomic_store(&o->left_behind, true);
     if (fresh == NULL)
         return;
     atomic_store(&o->build_progress_ns, yoke__now_ns());

@@ -6,6 +6,7 @@
 enum { VALUE_ALIGNMENT = 16, FAILURES_BEFORE_LOSS = 3 };
 #define SPIN_NS INT64_C(60000) /* what waking a sleeper costs */
 #define SLICE_NS INT64_C(10000000)
+#define LEAVE_NS INT64_C(90000000) /* after a deadline or a cancel, for what is in flight */
 
 static void dispose(errand *e)
 {
@@ -114,6 +115,22 @@ static bool may_be_in_place(const run *r, const run_array *a)
     return offset % a->element == 0 && bytes <= d->facts.array_bytes && !(d->has_32_bit_addresses && bytes >> 31 != 0);
 }
 
+/* Pieces that write arrays in place are done only when all of the run is, unless the memory is one with the host's: so they
+ * must be repeatable until then, and no other array of theirs may change for good. */
+static void keep_repeatable(run *r)
+{
+    bool keeps_old = false;
+    for (unsigned k = 0; k < r->parameters; k++)
+        keeps_old |= r->array[k].keeps_old;
+    for (unsigned k = 0; k < r->parameters; k++) {
+        run_array *a = &r->array[k];
+        if (!a->in_place || !a->down || r->session->one_with_host)
+            continue;
+        a->in_place = !keeps_old;
+        r->defers |= a->in_place;
+    }
+}
+
 /* Holds every array's block for the time of the run. A block is in place with all arrays of the call, or with none. */
 static void find_blocks(run *r)
 {
@@ -130,6 +147,7 @@ static void find_blocks(run *r)
         if (a->in_place)
             a->block_offset = (size_t)(a->host - (unsigned char *)yoke__block_start(a->block)) / a->element;
     }
+    keep_repeatable(r);
     for (unsigned k = 0; k < r->parameters; k++)
         for (unsigned l = 0; l < r->parameters; l++)
             if (r->array[k].block != NULL && !r->array[k].in_place && r->array[l].block == r->array[k].block)
@@ -161,10 +179,10 @@ static run *make_run(device *d, session *s, program *p, const yoke__task *task)
 
 /* --- waiting and what follows --- */
 
-/* False: a piece takes longer than it may. */
+/* False: a piece takes longer than it may, or than the caller wants to wait. */
 static bool wait_for(run *r, const yoke__task *task, int *status)
 {
-    int64_t spin = SPIN_NS, now = yoke__now_ns();
+    int64_t stopped = 0, spin = SPIN_NS, now = yoke__now_ns();
     for (;;) {
         int64_t left = task->piece_limit_ns - (now - atomic_load_explicit(&r->beat, memory_order_relaxed));
         int64_t slice = left < SLICE_NS ? left : SLICE_NS;
@@ -176,8 +194,12 @@ static bool wait_for(run *r, const yoke__task *task, int *status)
             return false;
         if (*status == YOKE_OK && task->poll != NULL)
             *status = task->poll(task->context);
-        if (*status != YOKE_OK)
-            atomic_store_explicit(&r->stops, 1, memory_order_relaxed);
+        if (*status == YOKE_OK)
+            continue;
+        atomic_store_explicit(&r->stops, 1, memory_order_relaxed);
+        stopped = stopped == 0 ? now : stopped;
+        if (now - stopped >= LEAVE_NS)
+            return false;
     }
 }
 
@@ -192,6 +214,8 @@ static void report_lost(run *r, const yoke__task *task)
     }
     for (unsigned k = 0; k < r->pending_count; k++, count++)
         task->lost(task->context, r->pending[k].begin, r->pending[k].end);
+    for (unsigned k = 0; k < r->finished_count; k++, count++)
+        task->lost(task->context, r->finished[k].begin, r->finished[k].end);
     atomic_fetch_add_explicit(&r->device->pieces_lost, count, memory_order_relaxed);
 }
 
@@ -232,6 +256,15 @@ static int leave(run *r, const yoke__task *task)
                       d->name, task->kernel->name, limit);
 }
 
+/* The device may be well, only slower than the caller's deadline: it gets a fresh session. */
+static int leave_early(run *r, int status)
+{
+    errand_abandon(&r->errand);
+    device_drop_session(r->device, r->session);
+    const int kept = keep_device_off(r);
+    return kept != YOKE_OK ? kept : status;
+}
+
 static int give_up(run *r, const yoke__task *task)
 {
     device *d = r->device;
@@ -269,7 +302,7 @@ int device_run(device *d, session *s, program *p, const yoke__task *task)
     int status = YOKE_OK;
     servant_send(s->driver, &r->errand);
     if (!wait_for(r, task, &status)) {
-        status = leave(r, task);
+        status = status != YOKE_OK ? leave_early(r, status) : leave(r, task);
     } else if (r->verdict != FINE) {
         status = give_up(r, task);
     } else {

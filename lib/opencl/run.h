@@ -77,6 +77,10 @@ typedef struct run {
     flight flight[QUEUES];
     piece_range pending[PENDING]; /* taken, to be tried again or in smaller pieces */
     unsigned pending_count;
+    /* An array in place is the host's again only at the end: until then pieces that write one count as not done. */
+    bool defers;
+    piece_range finished[PENDING];
+    unsigned finished_count;
     /* Between the threads. */
     _Atomic int64_t beat;   /* when something went on last */
     _Atomic uint32_t stops; /* take no more */
@@ -100,6 +104,9 @@ verdict run_judge(run *r, const char *call, cl_int error);
 /* Waits for the events, looks at each, and releases them. */
 verdict run_settle(run *r, events *e);
 bool run_touch(run *r);
+
+/* Adds a range to a list of PENDING, beside its neighbours if they are there. False: no room. */
+bool range_add(piece_range *list, unsigned *count, piece_range range);
 
 /* --- piece.c --- */
 

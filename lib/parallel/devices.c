@@ -47,6 +47,8 @@ static int settle(yoke__devices *d)
     if (status != YOKE_OK)
         return status;
     d->count = d->backend->count(d->state);
+    for (unsigned k = 0; k < d->count; k++)
+        d->any |= yoke__selection_has(&d->selection, k);
     atomic_store_explicit(&d->known, true, memory_order_release);
     return YOKE_OK;
 }
@@ -75,8 +77,12 @@ int yoke__devices_know(yoke__devices *devices)
 
 bool yoke__devices_are_known(yoke__devices *devices)
 {
-    return atomic_load_explicit(&devices->known, memory_order_acquire) ||
-           (atomic_load_explicit(&devices->begun, memory_order_relaxed) && know(devices, 0) == YOKE_OK);
+    if (atomic_load_explicit(&devices->known, memory_order_acquire))
+        return devices->any;
+    if (!atomic_load_explicit(&devices->begun, memory_order_relaxed))
+        return false;
+    return (devices->backend->probe == NULL || devices->backend->probe(devices->state) == 1) &&
+           know(devices, 0) == YOKE_OK && devices->any;
 }
 
 /* To look for devices takes a driver a tenth of a second of a core: it begins when maps have taken as long, so that a
@@ -88,7 +94,7 @@ void yoke__devices_worked(yoke__devices *devices, double ns)
         return;
     int64_t add = ns < WORTH_LOOKING_NS ? (int64_t)ns : WORTH_LOOKING_NS;
     if (atomic_fetch_add_explicit(&devices->worked, add, memory_order_relaxed) + add >= WORTH_LOOKING_NS)
-        (void)know(devices, 0);
+        atomic_store_explicit(&devices->begun, true, memory_order_relaxed);
 }
 
 bool yoke__devices_are_busy(const yoke__devices *devices)

@@ -35,7 +35,8 @@ struct yoke__devices {
     int64_t limit_ns;       /* a piece that takes longer, and longer than predicted, is lost */
     int64_t step_limit_ns;  /* of discovery, and of compiling */
     _Atomic int64_t worked; /* predicted time of the calls that devices could have helped with */
-    _Atomic bool begun;     /* discovery */
+    _Atomic bool begun;     /* that has come up often enough to look for devices */
+    bool any;               /* some device may be used; once they are known */
     _Atomic unsigned calls; /* under way: what closing must not free */
     _Atomic bool known;     /* devices are known, selection and rows stand */
     pthread_mutex_t lock;   /* to make it so */

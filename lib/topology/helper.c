@@ -48,7 +48,7 @@ static bool find_helper(char *path)
 
 /* The child gets the pipe as stdout and nothing else of ours: default signals, no other descriptor, and an
  * environment that keeps hwloc from loading plugins and from libxml2 (and so from external entities). */
-static int spawn(pid_t *child, const char *path, const char *description, int output)
+static int spawn(pid_t *child, const char *path, const char *description, bool inherits, int output)
 {
     char name[] = NAME, *copy = yoke__alloc(strlen(description) + 1);
     if (!copy)
@@ -56,7 +56,8 @@ static int spawn(pid_t *child, const char *path, const char *description, int ou
     strcpy(copy, description);
     char *arguments[] = {name, copy, NULL};
     char plugins[] = "HWLOC_PLUGINS_PATH=/nonexistent", libxml[] = "HWLOC_LIBXML=0", quiet[] = "HWLOC_HIDE_ERRORS=2";
-    char *environment[] = {plugins, libxml, quiet, NULL};
+    char *clean[] = {plugins, libxml, quiet, NULL};
+    char **environment = inherits ? environ : clean;
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attributes;
     sigset_t none, all;
@@ -155,17 +156,18 @@ static int judge(int how)
     return YOKE_OK;
 }
 
-int yoke__helper_ask(const char *description, int64_t patience_ns, char **answer, size_t *length)
+static int ask(const char *description, bool inherits, int64_t patience_ns, char **answer, size_t *length)
 {
     char path[PATH_MAX];
     int ends[2];
     if (!find_helper(path))
-        return yoke__fail(YOKE_ETOPOLOGY, "the program " NAME ", which reads topologies, is not installed beside "
-                                          "the library");
+        return yoke__fail(inherits ? YOKE_ENOSYS : YOKE_ETOPOLOGY,
+                          "the program " NAME ", which reads topologies, is not installed beside "
+                          "the library");
     if (pipe2(ends, O_CLOEXEC) != 0)
         return yoke__fail(YOKE_ETOPOLOGY, "no pipe for the topology helper: %s", strerror(errno));
     pid_t child;
-    int failed = spawn(&child, path, description, ends[1]);
+    int failed = spawn(&child, path, description, inherits, ends[1]);
     close(ends[1]);
     if (failed != 0) {
         close(ends[0]);
@@ -179,4 +181,14 @@ int yoke__helper_ask(const char *description, int64_t patience_ns, char **answer
     int seen = reap(child, deadline, &how);
     close(ends[0]);
     return status == YOKE_OK && seen ? judge(how) : status;
+}
+
+int yoke__helper_ask(const char *description, int64_t patience_ns, char **answer, size_t *length)
+{
+    return ask(description, false, patience_ns, answer, length);
+}
+
+int yoke__topology_ask_helper(const char *option, int64_t patience_ns, char **answer, size_t *length)
+{
+    return ask(option, true, patience_ns, answer, length);
 }

@@ -77,6 +77,11 @@ unsigned yoke__topology_distance(const yoke__pu *a, const yoke__pu *b);
 void yoke__topology_steal_order(const yoke__pu *pus, const yoke__place *places, unsigned workers, unsigned self,
                                 unsigned *order);
 
+/* Asks the helper process, which has the program's environment, something that is none of a topology's business: its
+ * options are in tools/topology_helper.c. The caller frees the answer with yoke__free, also on failure. 0, ENOSYS where the
+ * helper is not installed, ETOPOLOGY or ENOMEM. */
+int yoke__topology_ask_helper(const char *option, int64_t patience_ns, char **answer, size_t *length);
+
 /* Binds the calling thread to a place (nothing happens for one that is not pinned). On failure (the CPU is gone, a
  * sandbox forbids it) returns ESTATE, and the thread runs where it ran before. */
 int yoke__topology_bind_thread(const yoke__topology *topology, const yoke__place *place);

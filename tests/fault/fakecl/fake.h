@@ -50,7 +50,7 @@ struct _cl_device_id {
     cl_device_type type;
     uint64_t max_alloc, global_mem, group_size, address_bits, units, ns_per_item, launch_us, build_ms;
     double gbps;
-    bool unified, build_fails, isolated, denormals, correctly_rounded, has_double;
+    bool unified, copies, build_fails, isolated, denormals, correctly_rounded, has_double;
 };
 
 struct _cl_context {

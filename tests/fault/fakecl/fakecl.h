@@ -21,7 +21,8 @@
  * holds for those that follow. Only before the first enumeration: DEVICES=1 (0 to 64). Names, with their defaults:
  *   TYPE=gpu NAMES="Fake Device" MAXALLOC=2^30 GLOBALMEM=2^32 WGS=256 VERSION="OpenCL 1.2 fakecl" ADDRBITS=64 UNITS=4
  *   FP=        words of nodenorm, nofp64, inexact (no correctly rounded division)
- *   UNIFIED=0  1: CL_MEM_USE_HOST_PTR works in place; 0: on a copy, brought up to date by map and unmap
+ *   UNIFIED=0  1: CL_MEM_USE_HOST_PTR works in place; 0: on a copy, brought up to date by map and unmap; 2: on a copy,
+ *              though the device says that it shares the host's memory
  *   NS_PER_ITEM=0 GBPS=0 (0: at once) LAUNCH_US=0 BUILD_MS=0 BUILD_FAIL=0 SYNC=0 ISOLATED=0
  * SYNC=1 (read when a queue is made): commands run inside the enqueue. Otherwise a thread per queue runs them, once
  * they are flushed: by clFlush, clFinish, a blocking call, clWaitForEvents or the queue's release. */

@@ -65,7 +65,7 @@ cl_mem clCreateBuffer(cl_context context, cl_mem_flags flags, size_t size, void 
     cl_device_id d = context->devices[0];
     lock();
     v.error = check_new(d, flags, size, host_ptr);
-    bool in_place = (flags & CL_MEM_USE_HOST_PTR) != 0 && d->unified;
+    bool in_place = (flags & CL_MEM_USE_HOST_PTR) != 0 && d->unified && !d->copies;
     bool reserved = v.error == CL_SUCCESS && reserve(d, size);
     unlock();
     if (!reserved)

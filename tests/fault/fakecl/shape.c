@@ -80,6 +80,7 @@ static void shape_device(cl_device_id d, unsigned number)
     d->build_ms = shape_number("BUILD_MS", number, 0);
     d->gbps = shape_text("GBPS", number, text, sizeof text) ? strtod(text, NULL) : 0.0;
     d->unified = shape_number("UNIFIED", number, 0) != 0;
+    d->copies = shape_number("UNIFIED", number, 0) == 2;
     d->build_fails = shape_number("BUILD_FAIL", number, 0) != 0;
     d->isolated = shape_number("ISOLATED", number, 0) != 0;
     text[0] = '\0';
