@@ -158,9 +158,13 @@ static void drop_shared(session *s, size_t at)
     shared_block *b = &s->shared[at];
     if (b->mapped != NULL)
         (void)cl->clEnqueueUnmapMemObject(s->queue[0], b->mem, b->mapped, 0, NULL, NULL);
-    (void)cl->clFinish(s->queue[0]); /* the memory goes away */
-    (void)cl->clReleaseMemObject(b->mem);
-    yoke__memory_release(b->block);
+    bool idle = true;
+    for (unsigned q = 0; q < QUEUES; q++)
+        idle &= cl->clFinish(s->queue[q]) == CL_SUCCESS;
+    if (idle) { /* otherwise some command may still write there: buffer and memory stay for ever */
+        (void)cl->clReleaseMemObject(b->mem);
+        yoke__memory_release(b->block);
+    }
     s->shared[at] = s->shared[--s->shared_count];
 }
 

@@ -152,6 +152,7 @@ static const char *const actions[] = {"-4",      "-5",          "-6",          "
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios, ACTIONS = sizeof actions / sizeof *actions, SLOW = 9 };
 
 static unsigned long runs, on_cpu, refused, lost_devices;
+static unsigned complete;
 
 /* A device that was named may be refused, with a clear status, when it cannot be found or opened at all. */
 static bool refused_clearly(void)
@@ -245,6 +246,7 @@ static void sweep(void **state)
     }
     (void)control("reset");
     run_once(s, &wanted, "none", "no call");
+    complete++;
 }
 
 static int set_up(void **state)
@@ -266,8 +268,9 @@ static int tell(void **state)
     const char *unified = getenv("FAKECL_UNIFIED");
     printf(
         "fault sweep, host and device memory %s: %lu runs, in %lu of them the CPU finished the work, in %lu the device "
-        "was refused at the start, %lu devices lost; 0 wrong or lost results\n",
-        memories[unified != NULL && unified[0] <= '2' ? unified[0] - '0' : 0], runs, on_cpu, refused, lost_devices);
+        "was refused at the start, %lu devices lost; %u of %d scenarios without a wrong or lost result\n",
+        memories[unified != NULL && unified[0] <= '2' ? unified[0] - '0' : 0], runs, on_cpu, refused, lost_devices,
+        complete, SCENARIOS);
     return 0;
 }
 
