@@ -43,6 +43,7 @@ typedef struct program {
     char *reason; /* of a refusal */
     cl_program built;
     cl_kernel entry; /* arguments are set by the session's driver thread only */
+    double item_ns;  /* of a work-item in the last piece, launch included; 0: none yet; the driver thread\'s */
     bool on_cpu;     /* compiled for a CPU, see prelude.h */
     unsigned choices;
     local_choice choice[LOCAL_CHOICES];

@@ -25,9 +25,11 @@ static void add_choice(build *b, size_t size0, size_t size1, size_t limit)
 
 static void add_flat(build *b, size_t limit, size_t multiple)
 {
-    const size_t wanted[] = {256, 64, GROUP_LIMIT};
+    /* the first one stands until a run was long enough to tell: a driver for CPUs pays by the group */
+    static const size_t for_gpu[] = {256, 64, GROUP_LIMIT}, for_cpu[] = {GROUP_LIMIT, 256, 64};
+    const size_t *wanted = b->is_cpu ? for_cpu : for_gpu;
     size_t most = limit < b->max_item_size[0] ? limit : b->max_item_size[0];
-    for (size_t k = 0; k < sizeof wanted / sizeof *wanted; k++) {
+    for (size_t k = 0; k < sizeof for_gpu / sizeof *for_gpu; k++) {
         size_t size = wanted[k] < most ? wanted[k] : most;
         if (b->is_cpu) /* a power of two */
             while ((size & (size - 1)) != 0)

@@ -163,7 +163,7 @@ static double known_item_ns(const run *r)
         if (ns > 0 && (best <= 0 || ns < best))
             best = ns;
     }
-    return best * (double)r->grain;
+    return (best > 0 ? best : r->program->item_ns) * (double)r->grain;
 }
 
 /* --- pieces --- */
@@ -214,6 +214,7 @@ static void learn(run *r, const flight *f)
     double items = (double)(f->range.end - f->range.begin);
     r->last_end = now;
     r->item_ns = (double)(now - since + 1) / items;
+    r->program->item_ns = r->item_ns / (double)r->grain;
     const int64_t took = now - f->started; /* short ones tell of the launch, not of the kernel */
     if (f->alone && took >= LEARN_NS && (took >= 10 * LEARN_NS || items * (double)r->grain >= LEARN_ITEMS))
         program_learn(r->program, f->choice, (double)(now - f->started + 1) / (items * (double)r->grain));

@@ -5,7 +5,7 @@
 #include "lib/parallel/devices.h"
 #include "lib/trace/trace.h"
 
-enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000 };
+enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000, PLACES = 1 + YOKE__MOST_DEVICES };
 
 /* Pieces of a call, handed to a device from the front. */
 typedef struct pieces {
@@ -133,7 +133,13 @@ typedef struct offload {
     double predicted_ns;
     yoke__selection selection;
     yoke__route_row *row;
+    double elements; /* of the grid: what the size class and the learned times count */
     int class;
+    uint32_t call; /* of this kernel and class */
+    unsigned places;
+    yoke__candidate candidate[PLACES]; /* 0: the workers, 1 + k: device k */
+    bool busy[PLACES];                 /* another call had it */
+    bool any_busy;
     yoke_decision decision;
 } offload;
 
@@ -149,7 +155,7 @@ static double known_ns(const offload *o, unsigned place, uint32_t *tries)
 {
     const yoke__route_cell *cell = &o->row->cell[place][o->class];
     *tries = atomic_load_explicit(&cell->tries, memory_order_relaxed);
-    return (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed) * (double)o->work->total;
+    return (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed) * o->elements;
 }
 
 static void learn(const offload *o, unsigned place, double ns)
@@ -158,16 +164,28 @@ static void learn(const offload *o, unsigned place, double ns)
         return;
     yoke__route_cell *cell = &o->row->cell[place][o->class];
     double known = (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed);
-    double now = yoke__route_learn(known, ns / (double)o->work->total);
+    double now = yoke__route_learn(known, ns / o->elements);
     atomic_store_explicit(&cell->item_ns, (float)(now > 1e-9 ? now : 1e-9), memory_order_relaxed);
     atomic_fetch_add_explicit(&cell->tries, 1, memory_order_relaxed);
 }
 
-/* Compiled in the background while the workers take the work; where they may not, this waits for it. */
+/* Rows alone would tell nothing: they may be short or long. */
+static size_t elements_of(const yoke__work *work)
+{
+    const yoke__checked *checked = work->checked;
+    const bool rows = checked->kernel->shape == YOKE_SHAPE_MAP_2D || checked->kernel->shape == YOKE_SHAPE_LANES_2D;
+    size_t elements;
+    if (!rows)
+        return work->total;
+    return yoke__mul_overflows(checked->call.size[0], checked->call.size[1], &elements) ? SIZE_MAX : elements;
+}
+
+/* Compiled in the background while the workers take the work; where they may not, this waits for it, unless there is a
+ * device that only has to end another call. */
 static yoke__readiness prepare(const offload *o, unsigned device)
 {
     const yoke__devices *d = o->devices;
-    const int64_t until = o->selection.cpu ? 0 : yoke__now_ns() + d->step_limit_ns;
+    const int64_t until = o->selection.cpu || o->any_busy ? 0 : yoke__now_ns() + d->step_limit_ns;
     for (;;) {
         const int64_t now = yoke__now_ns(), look = now + LOOK_NS < until ? now + LOOK_NS : until;
         yoke__readiness is = d->backend->prepare(d->state, device, o->work->checked->kernel, look);
@@ -189,39 +207,74 @@ static void note_unusable(offload *o)
         note(o, "no device that may be used can run it");
 }
 
+/* What is known of each place. */
+static void survey(offload *o)
+{
+    o->places = 1 + o->devices->count;
+    for (unsigned k = 0; k < o->places; k++) {
+        yoke__candidate *c = &o->candidate[k];
+        c->known_ns = o->row != NULL ? known_ns(o, k, &c->tries) : k == 0 ? o->predicted_ns : 0;
+        c->possible = o->selection.cpu;
+        if (k == 0)
+            continue;
+        c->possible =
+            yoke__selection_has(&o->selection, k - 1) && o->devices->backend->usable(o->devices->state, k - 1);
+        c->floor_ns = LAUNCH_NS + (double)o->work->checked->bytes / BYTES_PER_NS;
+        if (c->possible && c->known_ns > 0 && (o->decision.device_ns <= 0 || c->known_ns < o->decision.device_ns))
+            o->decision.device_ns = c->known_ns;
+    }
+    o->decision.cpu_ns = o->candidate[0].known_ns;
+    o->call = o->row != NULL ? atomic_fetch_add(&o->row->calls[o->class], 1) : 0;
+}
+
+/* Why the workers, when no device refused. */
+static void note_workers(offload *o, unsigned place)
+{
+    const double cpu_ns = o->decision.cpu_ns, device_ns = o->decision.device_ns;
+    bool any = false;
+    for (unsigned k = 1; k < o->places; k++)
+        any |= o->candidate[k].possible;
+    if (o->decision.reason[0] != '\0')
+        return;
+    if (place != 0 || !any)
+        note_unusable(o);
+    else if (cpu_ns <= 0)
+        note(o, "the time of the workers is not known yet");
+    else if (device_ns > 0 && device_ns < cpu_ns)
+        note(o, "the workers were slower; they are looked at again");
+    else
+        note(o, "the workers are faster%s", device_ns > 0 ? "" : " than a launch and its transfers can be");
+}
+
 /* The index of the device to use, -1: the workers. */
 static int choose(offload *o)
 {
-    enum { MOST = 1 + YOKE__MOST_DEVICES };
-    yoke__candidate candidate[MOST];
-    const unsigned count = 1 + o->devices->count;
-    candidate[0] = (yoke__candidate){.possible = o->selection.cpu};
-    candidate[0].known_ns = o->row != NULL ? known_ns(o, 0, &candidate[0].tries) : o->predicted_ns;
-    o->decision.cpu_ns = candidate[0].known_ns;
-    for (unsigned k = 1; k < count; k++) {
-        candidate[k] = (yoke__candidate){.possible = yoke__selection_has(&o->selection, k - 1) &&
-                                                     o->devices->backend->usable(o->devices->state, k - 1)};
-        candidate[k].floor_ns = LAUNCH_NS + (double)o->work->checked->bytes / BYTES_PER_NS;
-        candidate[k].known_ns = o->row != NULL ? known_ns(o, k, &candidate[k].tries) : 0;
-    }
-    const uint32_t call = o->row != NULL ? atomic_fetch_add(&o->row->calls[o->class], 1) : 0;
     for (;;) { /* what is refused is no choice */
-        const unsigned place = yoke__route(candidate, count, call);
-        if (place == 0 || place >= count) {
-            if (place >= count && o->decision.reason[0] == '\0')
-                note_unusable(o);
+        const unsigned place = yoke__route(o->candidate, o->places, o->call);
+        if (place == 0 || place >= o->places) {
+            note_workers(o, place);
             return -1;
         }
         yoke__readiness is = prepare(o, place - 1);
-        if (is == YOKE__READY) {
-            o->decision.device_ns = candidate[place].known_ns;
+        if (is == YOKE__READY)
             return (int)place - 1;
-        }
         note(o, "%s",
              is == YOKE__PREPARING ? "being compiled for the device"
                                    : o->devices->backend->why(o->devices->state, place - 1, o->work->checked->kernel));
-        candidate[place].possible = false;
+        o->candidate[place].possible = false;
     }
+}
+
+/* The fastest of the devices that other calls have; one must. */
+static unsigned best_busy(const offload *o)
+{
+    unsigned best = 0;
+    for (unsigned k = 1; k < o->places; k++) {
+        const double known = o->candidate[k].known_ns, least = o->candidate[best].known_ns;
+        if (o->busy[k] && (best == 0 || (known > 0 && (least <= 0 || known < least))))
+            best = k;
+    }
+    return best - 1;
 }
 
 /* --- doing it --- */
@@ -255,7 +308,8 @@ static int finish_on_workers(offload *o, const pieces *p)
     return status;
 }
 
-static int run_on_device(offload *o, unsigned device)
+/* EBUSY: another call has the device, and this one did not wait for it. */
+static int run_on_device(offload *o, unsigned device, bool wait)
 {
     pieces p = {.options = o->options, .work = o->work};
     yoke__task task;
@@ -264,12 +318,17 @@ static int run_on_device(offload *o, unsigned device)
     if (o->predicted_ns < (double)(INT64_MAX / 8)) /* a device may be slower than a core */
         task.piece_limit_ns += 4 * (int64_t)o->predicted_ns;
     const int64_t start = yoke__now_ns();
-    int status = o->devices->backend->run(o->devices->state, device, &task, !o->selection.cpu);
+    int status = o->devices->backend->run(o->devices->state, device, &task, wait);
+    if (status == YOKE_EBUSY && !wait && p.next == 0)
+        return status;
     o->decision.device = (int)device;
+    o->decision.device_ns = o->candidate[1 + device].known_ns;
     o->decision.device_items = in_total(o->work, atomic_load(&p.done));
     if (status == YOKE_OK) {
         report(&p);
-        learn(o, 1 + device, (double)(yoke__now_ns() - start));
+        if (!wait) /* for how long it waited tells nothing of the device */
+            learn(o, 1 + device, (double)(yoke__now_ns() - start));
+        o->decision.reason[0] = '\0'; /* the workers did none of it */
         return YOKE_OK;
     }
     if (status == YOKE_ETIMEDOUT || status == YOKE_ECANCELED)
@@ -280,6 +339,34 @@ static int run_on_device(offload *o, unsigned device)
     if (status != YOKE_EBUSY) /* what failed is not tried again soon */
         learn(o, 1 + device, (double)(yoke__now_ns() - start) + (double)task.piece_limit_ns);
     return finish_on_workers(o, &p);
+}
+
+static int run_on_workers(offload *o)
+{
+    const int64_t start = yoke__now_ns();
+    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work);
+    if (status == YOKE_OK)
+        learn(o, 0, (double)(yoke__now_ns() - start));
+    return status;
+}
+
+/* An idle place before one to wait for: several threads use several devices. */
+static int run_somewhere(offload *o)
+{
+    survey(o);
+    for (;;) {
+        const int device = choose(o);
+        if (device < 0 && (o->selection.cpu || !o->any_busy))
+            return run_on_workers(o);
+        if (device < 0)
+            return run_on_device(o, best_busy(o), true);
+        int status = run_on_device(o, (unsigned)device, false);
+        if (status != YOKE_EBUSY)
+            return status;
+        note(o, "%s", yoke_error_detail());
+        o->candidate[1 + device].possible = false;
+        o->busy[1 + device] = o->any_busy = true;
+    }
 }
 
 /* EFORKED when only devices may run it and this is a child of a process that used them. */
@@ -323,7 +410,9 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
                  .predicted_ns = predicted_ns,
                  .selection = runtime->devices->selection,
                  .decision = {.kernel = work->checked->kernel->name, .items = work->total, .device = -1}};
-    o.class = 63 - __builtin_clzll(work->total);
+    const size_t elements = elements_of(work);
+    o.elements = (double)elements;
+    o.class = 63 - __builtin_clzll(elements);
     o.row = yoke__devices_row(o.devices, key);
     int status = narrow(&o);
     if (status == YOKE_OK)
@@ -334,14 +423,7 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
         return status;
     atomic_fetch_add(&o.devices->calls, 1);
     const int64_t start = yoke__now_ns();
-    const int device = choose(&o);
-    if (device >= 0) {
-        status = run_on_device(&o, (unsigned)device);
-    } else {
-        status = yoke__run_on_workers(runtime, options, key, work);
-        if (status == YOKE_OK)
-            learn(&o, 0, (double)(yoke__now_ns() - start));
-    }
+    status = run_somewhere(&o);
     atomic_fetch_sub(&o.devices->calls, 1);
     o.decision.took_ns = (double)(yoke__now_ns() - start);
     yoke__decision_set(&o.decision);

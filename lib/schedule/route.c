@@ -3,13 +3,18 @@
 
 enum { TRIES = 2, LOOK_AGAIN = 64, LOOK_SHARE = 20 };
 
-/* A look at a slower place may cost one part in LOOK_SHARE of the time, and machines change slowly. */
-static uint32_t period(double known_ns, double best_ns)
+/* Looks at all `others` slower places together may cost one part in LOOK_SHARE of the time, and machines change
+ * slowly. */
+static uint32_t period(double known_ns, double best_ns, unsigned others)
 {
     double calls = LOOK_SHARE * known_ns / (best_ns > 1 ? best_ns : 1);
-    if (calls < LOOK_AGAIN)
-        return LOOK_AGAIN;
+    calls = (calls < LOOK_AGAIN ? LOOK_AGAIN : calls) * others;
     return calls < (double)(1u << 30) ? (uint32_t)calls : 1u << 30;
+}
+
+static bool is_worth_a_look(const yoke__candidate *c, double best_ns)
+{
+    return c->possible && c->floor_ns < best_ns;
 }
 
 unsigned yoke__route(const yoke__candidate *candidates, unsigned count, uint32_t call)
@@ -26,12 +31,13 @@ unsigned yoke__route(const yoke__candidate *candidates, unsigned count, uint32_t
         if (c->possible && worth && c->tries < TRIES)
             return k;
     }
-    for (unsigned k = 0; k < count; k++) {
-        const yoke__candidate *c = &candidates[k];
-        if (c->possible && k != best && c->floor_ns < best_ns &&
-            call % period(c->known_ns, best_ns) == (k + 1) % LOOK_AGAIN)
+    unsigned others = 0;
+    for (unsigned k = 0; k < count; k++)
+        others += k != best && is_worth_a_look(&candidates[k], best_ns);
+    for (unsigned k = 0; k < count; k++)
+        if (k != best && is_worth_a_look(&candidates[k], best_ns) &&
+            call % period(candidates[k].known_ns, best_ns, others) == (k + 1) % LOOK_AGAIN)
             return k;
-    }
     return best;
 }
 

@@ -64,6 +64,8 @@ static void slow_devices_leave_the_work_to_the_workers(void **state)
     assert_true(pieces > 0); /* not by prejudice */
     yoke_decision d = last_decision();
     assert_true(d.cpu_ns > 0);
+    assert_true(d.device_ns > d.cpu_ns);
+    assert_string_equal(d.reason, "the workers are faster");
     close_runtime(r);
 }
 
@@ -165,6 +167,61 @@ static void threads_at_once_share_a_device(void **state)
     close_runtime(r);
 }
 
+/* Has gpu:0 until "release". */
+static void *hold_first(void *argument)
+{
+    static float to[64];
+    const yoke_options options = {.devices = "gpu:0"};
+    return parallel_map_on(argument, &options, dev_heavy, 64, x, to) == YOKE_OK ? argument : NULL;
+}
+
+static void calls_pass_a_busy_device_by(void **state)
+{
+    (void)state;
+    unsigned count[4];
+    pthread_t thread;
+    void *held;
+    yoke_runtime *r = runtime_on("cpu,gpu");
+    for (int k = 0; k < 3; k++) { /* compiled and known */
+        const char *const devices[] = {"gpu:0", "gpu:1", "gpu:2"};
+        assert_int_equal(runs_on(r, devices[k], 3, count), 0);
+    }
+    shape("NS_PER_ITEM=0;100;400"); /* the first is the fastest */
+    assert_int_equal(runs_on(r, "gpu", 10, count), 0);
+    assert_non_null(hold_first(r)); /* compiled: a build launches kernels, too */
+    assert_int_equal(control("reset"), 0);
+    assert_int_equal(control("fault clEnqueueNDRangeKernel:1:hang"), 0);
+    assert_int_equal(pthread_create(&thread, NULL, hold_first, r), 0);
+    while (control("fired?") == 0)
+        sleep_ns(1000000);
+    assert_int_equal(runs_on(r, "gpu", 6, count), 0);
+    assert_int_equal(count[1], 0);
+    assert_int_equal(last_decision().reason[0], '\0');
+    assert_int_equal(runs_on(r, "cpu,gpu:0", 1, count), 1);
+    assert_true(last_decision().reason[0] != '\0');
+    assert_int_equal(control("release"), 0);
+    assert_int_equal(pthread_join(thread, &held), 0);
+    assert_non_null(held);
+    assert_int_equal(device_of(r, 0).state, YOKE_DEVICE_READY);
+    close_runtime(r);
+}
+
+YOKE_EXACT_KERNEL_2D(dev_grid, (in(float, x), out(float, y)), { y[j * width + i] = x[j * width + i] + 1.0f; })
+
+static void times_of_a_grid_count_its_elements(void **state)
+{
+    (void)state;
+    yoke_runtime *r = runtime_on("gpu:0");
+    for (int k = 0; k < 3; k++)
+        assert_int_equal(parallel_map_2d_on(r, NULL, dev_grid, 64, 64, x, y), YOKE_OK);
+    assert_true(last_decision().device_ns > 0);
+    assert_int_equal(parallel_map_2d_on(r, NULL, dev_grid, 4096, 64, x, y), YOKE_OK); /* as many rows */
+    assert_true(last_decision().device_ns <= 0);
+    assert_int_equal(parallel_map_2d_on(r, NULL, dev_grid, 64, 4096, x, y), YOKE_OK);
+    assert_true(last_decision().device_ns > 0);
+    close_runtime(r);
+}
+
 typedef struct nest {
     yoke_runtime *runtime;
     _Atomic int wrong;
@@ -242,6 +299,8 @@ int main(void)
         cmocka_unit_test_setup(forced_device_is_used_for_one_item, fresh),
         cmocka_unit_test_setup(lost_device_is_left_alone_and_the_others_go_on, fresh),
         cmocka_unit_test_setup(threads_at_once_share_a_device, fresh),
+        cmocka_unit_test_setup(calls_pass_a_busy_device_by, fresh),
+        cmocka_unit_test_setup(times_of_a_grid_count_its_elements, fresh),
         cmocka_unit_test_setup(maps_inside_a_body_work, fresh),
         cmocka_unit_test_setup(reductions_have_the_same_bits_everywhere, fresh),
     };

@@ -51,6 +51,35 @@ static void route_of_many_calls_costs_little_more_than_the_best_place(void **sta
     }
 }
 
+/* However many slow places there are, looks at all of them together cost 5 %. */
+static void route_looks_at_many_slow_places_for_little(void **state)
+{
+    (void)state;
+    enum { MOST = 9 };
+    const unsigned calls = 40000;
+    for (unsigned count = 2; count <= MOST; count++) {
+        for (unsigned times = 2; times <= 64; times *= 2) {
+            yoke__candidate c[MOST] = {{.possible = false}};
+            double sum = 0, tries = 0;
+            unsigned looks = 0;
+            for (unsigned k = 0; k < count; k++)
+                c[k].possible = true, tries += k == 0 ? 0 : 2 * 1000.0 * times;
+            for (uint32_t call = 0; call < calls; call++) {
+                unsigned place = yoke__route(c, count, call);
+                assert_true(place < count);
+                double ns = place == 0 ? 1000.0 : 1000.0 * times;
+                looks += place != 0 && c[place].tries >= 2;
+                c[place].known_ns = yoke__route_learn(c[place].known_ns, ns);
+                c[place].tries++;
+                sum += ns;
+            }
+            if (sum > 1.05 * calls * 1000.0 + tries)
+                fail_msg("%u places %u times slower: %g of the best", count - 1, times, sum / (calls * 1000.0));
+            assert_true(looks >= count - 1);
+        }
+    }
+}
+
 static void route_never_tries_a_place_that_cannot_be_faster(void **state)
 {
     (void)state;
@@ -88,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(route_of_many_calls_costs_little_more_than_the_best_place),
+        cmocka_unit_test(route_looks_at_many_slow_places_for_little),
         cmocka_unit_test(route_never_tries_a_place_that_cannot_be_faster),
         cmocka_unit_test(route_finds_a_place_that_became_faster),
         cmocka_unit_test(route_without_a_possible_place_says_so),
