@@ -8,7 +8,7 @@
 #define LIMIT_32_BIT ((size_t)1 << 31)
 #define PIECE_NS 20e6
 #define UNDIVIDED_NS 50e6
-#define LEARN_NS 100000
+#define LEARN_NS 1000000
 #define LEARN_ITEMS 65536
 enum { FIRST_SHARE = 16, GROWTH = 4, REDUCE_ITEMS = 64 };
 
@@ -216,7 +216,7 @@ static void learn(run *r, const flight *f)
     r->item_ns = (double)(now - since + 1) / items;
     r->program->item_ns = r->item_ns / (double)r->grain;
     const int64_t took = now - f->started; /* short ones tell of the launch, not of the kernel */
-    if (f->alone && took >= LEARN_NS && (took >= 10 * LEARN_NS || items * (double)r->grain >= LEARN_ITEMS))
+    if (f->alone && (took >= LEARN_NS || items * (double)r->grain >= LEARN_ITEMS))
         program_learn(r->program, f->choice, (double)(now - f->started + 1) / (items * (double)r->grain));
 }
 
