@@ -128,6 +128,7 @@ struct opencl {
     cl_api cl;
     servant *_Atomic bootstrap;        /* made the first call of all; discovers, opens sessions; not pinned, no priority
                                      lowered: the drivers' own threads inherit both from who makes them start */
+    unsigned forks;                    /* value of yoke__fork_count() when it was opened: whose threads these are */
     servant *_Atomic prober;           /* has another process look for devices */
     _Atomic int probed;                /* probe.c's */
     servant *_Atomic builder;          /* compiles, in the background */

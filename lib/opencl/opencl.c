@@ -70,6 +70,7 @@ static int open_state(void **state, const yoke__topology *topology, int64_t limi
         return yoke__fail(YOKE_ENOMEM, "no memory for OpenCL devices");
     (void)yoke__memory_watch(drop_freed, o); /* too many watch already: then the next run drops what was freed */
     o->topology = topology;
+    o->forks = yoke__fork_count();
     o->build_limit_ns = limit_ns;
     yoke__cache_open(&o->cache);
     *state = o;
@@ -240,7 +241,7 @@ static int reopen(void *state, unsigned k)
 
 static bool close_all(opencl *o)
 {
-    if (is_forked()) /* a forked child has none of the threads: what they hold stays */
+    if (is_forked() || o->forks != yoke__fork_count()) /* a child has none of the threads: what they hold stays */
         return false;
     yoke__memory_unwatch(drop_freed, o);
     const int64_t until = yoke__now_ns() + (o->build_limit_ns < CLOSE_NS ? o->build_limit_ns : CLOSE_NS);

@@ -50,6 +50,8 @@ int opencl_probe(void *state)
 {
     opencl *o = state;
     int unasked = UNASKED;
+    if (o->forks != yoke__fork_count())
+        return 0; /* a child does not look for devices by itself */
     if (atomic_compare_exchange_strong(&o->probed, &unasked, ASKING))
         ask(o);
     const int probed = atomic_load(&o->probed);
