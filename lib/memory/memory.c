@@ -16,6 +16,8 @@ struct yoke__block {
     _Atomic size_t holders; /* the program is one until it frees the block */
     atomic_bool freed;
     atomic_uint moves; /* how often its pages were replaced */
+    bool kept;
+    yoke__block *next_kept;
 };
 
 typedef struct watcher {
@@ -31,8 +33,9 @@ typedef struct call {
 } call;
 
 static yoke__block *_Atomic blocks;
+static yoke__block *kept; /* for ever; a list, so that leak checkers see them reachable */
 static watcher watchers[WATCHERS];
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* changes of the list, taking hold, the watchers */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* changes of the lists, taking hold, the watchers */
 
 static void in_child(void)
 {
@@ -72,6 +75,7 @@ void *yoke_alloc(size_t bytes, yoke_placement placement)
     atomic_init(&block->holders, 1);
     atomic_init(&block->freed, false);
     atomic_init(&block->moves, 0);
+    block->kept = false;
     pthread_mutex_lock(&lock);
     atomic_init(&block->next, atomic_load_explicit(&blocks, memory_order_relaxed));
     atomic_store_explicit(&blocks, block, memory_order_release);
@@ -168,6 +172,17 @@ void yoke__memory_release(yoke__block *block)
         return;
     yoke__unmap_pages(block->start, block->bytes);
     yoke__free(block);
+}
+
+void yoke__memory_keep(yoke__block *block)
+{
+    pthread_mutex_lock(&lock);
+    if (!block->kept) {
+        block->kept = true;
+        block->next_kept = kept;
+        kept = block;
+    }
+    pthread_mutex_unlock(&lock);
 }
 
 void *yoke__block_start(const yoke__block *block)

@@ -14,6 +14,8 @@ typedef struct yoke__block yoke__block;
  * was freed. */
 yoke__block *yoke__memory_hold(const void *at, size_t bytes);
 void yoke__memory_release(yoke__block *block);
+/* Instead of a release: the memory stays for ever, for a device that may write to it at any time. */
+void yoke__memory_keep(yoke__block *block);
 
 void *yoke__block_start(const yoke__block *block);
 size_t yoke__block_bytes(const yoke__block *block); /* whole pages */

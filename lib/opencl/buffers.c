@@ -161,9 +161,11 @@ static void drop_shared(session *s, size_t at)
     bool idle = true;
     for (unsigned q = 0; q < QUEUES; q++)
         idle &= cl->clFinish(s->queue[q]) == CL_SUCCESS;
-    if (idle) { /* otherwise some command may still write there: buffer and memory stay for ever */
+    if (idle) {
         (void)cl->clReleaseMemObject(b->mem);
         yoke__memory_release(b->block);
+    } else { /* some command may still write there: the buffer is not released either */
+        yoke__memory_keep(b->block);
     }
     s->shared[at] = s->shared[--s->shared_count];
 }
