@@ -11,7 +11,7 @@
 #include "lib/opencl/opencl.h"
 #include "lib/opencl/servant.h"
 
-enum { QUEUES = 2, LOCAL_CHOICES = 4, REASON_LENGTH = 200, REASONS = 8 };
+enum { QUEUES = 2, LOCAL_CHOICES = 4, SIZE_CLASSES = 8, REASON_LENGTH = 200, REASONS = 8 };
 
 typedef struct device device;
 typedef struct session session;
@@ -22,11 +22,15 @@ typedef struct opening opening;
 
 typedef enum program_state { PROGRAM_NEW, PROGRAM_BUILDING, PROGRAM_READY, PROGRAM_REFUSED } program_state;
 
-/* A work-group size and how it did: the best time of an item, 0 until it was tried. */
-typedef struct local_choice {
-    size_t size[2]; /* {0, 0}: the driver chooses */
+/* How a work-group size did with so many items: the usual time of one, launch included; 0 until it was tried. */
+typedef struct choice_times {
     double item_ns;
     unsigned tries;
+} choice_times;
+
+typedef struct local_choice {
+    size_t size[2]; /* {0, 0}: the driver chooses */
+    choice_times at[SIZE_CLASSES];
 } local_choice;
 
 typedef struct program {
@@ -39,12 +43,13 @@ typedef struct program {
     struct build *work; /* the errand that compiles or has compiled it */
     servant *sent_to;
     int64_t sent_ns;
-    /* constant once READY or REFUSED, but for the times of choices: */
+    /* constant once READY or REFUSED, but for what runs of choices tell: */
     char *reason; /* of a refusal */
     cl_program built;
     cl_kernel entry; /* arguments are set by the session's driver thread only */
-    double item_ns;  /* of a work-item in the last piece, launch included; 0: none yet; the driver thread\'s */
+    double item_ns;  /* of a work-item in the last piece, launch included; 0: none yet; the driver thread's */
     bool on_cpu;     /* compiled for a CPU, see prelude.h */
+    unsigned runs;
     unsigned choices;
     local_choice choice[LOCAL_CHOICES];
 } program;
@@ -57,9 +62,12 @@ yoke__readiness program_prepare(device *d, session *s, const yoke_kernel *kernel
  * hangs. */
 void program_release_all(session *s);
 
-/* groups.c, on the driver thread: the choice to run now, and how it did. */
-unsigned program_choose(program *p);
-void program_learn(program *p, unsigned choice, double item_ns);
+/* groups.c, on the driver thread: the choice for a piece of so many work-items, and how it did. */
+unsigned program_choose(program *p, double items);
+void program_learn(program *p, unsigned choice, double items, double item_ns);
+bool program_was_tried(const program *p, unsigned choice, double items);
+/* The usual time of a work-item in pieces of at most so many; 0: unknown. */
+double program_item_ns(const program *p, double items);
 
 /* --- buffers.c: device memory of a session; all on its driver thread --- */
 

@@ -1,10 +1,19 @@
 /* Sizes of work-groups: which ones a kernel may have, and which is the fastest. */
+#include <math.h>
+
 #include "lib/opencl/build.h"
 
 enum {
     GROUP_LIMIT = 1024,
     LANES = 64,
-    TRIES = 2,
+    TRIES = 6,
+    COLD_TRIES = 3, /* of these the best counts: the first ones find nothing in the caches */
+    HOPELESS = 2,   /* times the best one's time */
+    RUNS_PER_TRY = 64,
+    SMOOTHING = 4,
+    OUTLIER = 4,
+    FIRST_CLASS = 1 << 18, /* of numbers of items: fewer are one class */
+    CLASS_WIDTH = 4,
     LEAST_BYTES = 64,
     WIDE = 65536,
     ACCUMULATOR_BYTES = 256 << 10 /* private ones of a group: PoCL has them on a thread's stack */
@@ -195,23 +204,70 @@ bool groups_find(build *b)
 
 /* --- choosing --- */
 
-unsigned program_choose(program *p)
+static unsigned class_of(double items)
 {
-    unsigned best = 0;
-    for (unsigned k = 0; k < p->choices; k++) {
-        if (p->choice[k].tries < TRIES && p->choices > 1)
-            return k;
-        if (p->choice[k].item_ns < p->choice[best].item_ns)
-            best = k;
-    }
-    return best;
+    unsigned which = 0;
+    for (double most = FIRST_CLASS; items >= most && which < SIZE_CLASSES - 1; most *= CLASS_WIDTH)
+        which++;
+    return which;
 }
 
-void program_learn(program *p, unsigned choice, double item_ns)
+static bool is_hopeless(const choice_times *c, const choice_times *best)
 {
-    local_choice *c = &p->choice[choice];
-    if (c->tries == 0 || item_ns < c->item_ns)
-        c->item_ns = item_ns;
-    if (c->tries < TRIES)
-        c->tries++;
+    return c->tries >= COLD_TRIES && c->item_ns > HOPELESS * best->item_ns;
+}
+
+/* In turn, so that cold arrays and other programs disturb all alike; later one of them now and then. */
+static unsigned next_to_try(const program *p, unsigned which, unsigned best)
+{
+    const choice_times *fewest = &p->choice[best].at[which];
+    unsigned next = best;
+    for (unsigned k = 0; k < p->choices; k++) {
+        const choice_times *c = &p->choice[k].at[which];
+        if (c->tries < fewest->tries && !is_hopeless(c, &p->choice[best].at[which])) {
+            fewest = c;
+            next = k;
+        }
+    }
+    return fewest->tries < TRIES || p->runs % RUNS_PER_TRY == 0 ? next : best;
+}
+
+unsigned program_choose(program *p, double items)
+{
+    const unsigned which = class_of(items);
+    unsigned best = 0;
+    p->runs++;
+    for (unsigned k = 1; k < p->choices; k++)
+        if (p->choice[k].at[which].item_ns < p->choice[best].at[which].item_ns)
+            best = k;
+    return next_to_try(p, which, best);
+}
+
+/* Smoothed, not the best: a run may have luck that the next ones have not. */
+void program_learn(program *p, unsigned choice, double items, double item_ns)
+{
+    choice_times *c = &p->choice[choice].at[class_of(items)];
+    if (c->tries++ < COLD_TRIES)
+        c->item_ns = c->item_ns > 0 ? fmin(c->item_ns, item_ns) : item_ns;
+    else
+        c->item_ns += (fmin(item_ns, OUTLIER * c->item_ns) - c->item_ns) / SMOOTHING;
+}
+
+bool program_was_tried(const program *p, unsigned choice, double items)
+{
+    return p->choice[choice].at[class_of(items)].tries > 0;
+}
+
+double program_item_ns(const program *p, double items)
+{
+    for (unsigned which = class_of(items) + 1; which-- > 0;) {
+        double best = 0;
+        for (unsigned k = 0; k < p->choices; k++) {
+            const double ns = p->choice[k].at[which].item_ns;
+            best = ns > 0 && (best <= 0 || ns < best) ? ns : best;
+        }
+        if (best > 0)
+            return best;
+    }
+    return p->item_ns;
 }

@@ -210,7 +210,7 @@ verdict piece_start(run *r, unsigned q, bool alone)
     flight *f = &r->flight[q];
     verdict v = FINE;
     f->alone = alone;
-    f->choice = program_choose(r->program);
+    f->choice = program_choose(r->program, run_work_items(r, f->range));
     if (!r->is_ready)
         v = bring_shared(r);
     for (unsigned k = 0; k < ARRAYS && v == FINE; k++)

@@ -1,5 +1,7 @@
 /* The driver thread's part of a run: pieces on two queues in turn, so that transfers of one run beside kernels of the
  * other; and what is tried when a call fails. */
+#include <sched.h>
+
 #include "lib/opencl/run.h"
 
 #define DEFAULT_PIECE_BYTES ((size_t)32 << 20)
@@ -9,8 +11,10 @@
 #define PIECE_NS 20e6
 #define UNDIVIDED_NS 50e6
 #define LEARN_NS 1000000
+#define SHORT_NS 200e3
+#define POLL_NS 200000
 #define LEARN_ITEMS 65536
-enum { FIRST_SHARE = 16, GROWTH = 4, REDUCE_ITEMS = 64 };
+enum { FIRST_SHARE = 16, GROWTH = 4, REDUCE_ITEMS = 64, RELAXES_PER_POLL = 32 };
 
 bool run_touch(run *r)
 {
@@ -155,15 +159,9 @@ static size_t next_size(const run *r)
     return clamp((double)(share > least ? share : least), r->most);
 }
 
-static double known_item_ns(const run *r)
+double run_work_items(const run *r, piece_range range)
 {
-    double best = 0;
-    for (unsigned k = 0; k < r->program->choices; k++) {
-        double ns = r->program->choice[k].item_ns;
-        if (ns > 0 && (best <= 0 || ns < best))
-            best = ns;
-    }
-    return (best > 0 ? best : r->program->item_ns) * (double)r->grain;
+    return (double)(range.end - range.begin) * (double)r->grain;
 }
 
 /* --- pieces --- */
@@ -216,14 +214,35 @@ static void learn(run *r, const flight *f)
     r->item_ns = (double)(now - since + 1) / items;
     r->program->item_ns = r->item_ns / (double)r->grain;
     const int64_t took = now - f->started; /* short ones tell of the launch, not of the kernel */
-    if (f->alone && (took >= LEARN_NS || items * (double)r->grain >= LEARN_ITEMS))
-        program_learn(r->program, f->choice, (double)(now - f->started + 1) / (items * (double)r->grain));
+    const double work_items = run_work_items(r, f->range);
+    if (f->alone && (took >= LEARN_NS || work_items >= LEARN_ITEMS))
+        program_learn(r->program, f->choice, work_items, (double)(took + 1) / work_items);
+}
+
+/* A device that is this CPU needs our cores: the caller sleeps then, and for a short piece the driver thread stays awake
+ * and gives way. */
+static void poll_if_short(const run *r, const flight *f)
+{
+    const double items = run_work_items(r, f->range);
+    const cl_event last = f->events.count > 0 ? f->events.list[f->events.count - 1] : NULL;
+    if (!r->program->on_cpu || last == NULL || items * program_item_ns(r->program, items) > SHORT_NS)
+        return;
+    cl_int state = CL_QUEUED;
+    const int64_t until = yoke__now_ns() + POLL_NS;
+    while (state > CL_COMPLETE && yoke__now_ns() < until) {
+        for (unsigned k = 0; k < RELAXES_PER_POLL; k++)
+            yoke__relax();
+        (void)sched_yield();
+        if (r->cl->clGetEventInfo(last, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL) != CL_SUCCESS)
+            return; /* the wait that follows tells */
+    }
 }
 
 static verdict finish(run *r, unsigned q)
 {
     flight *f = &r->flight[q];
     f->flying = false;
+    poll_if_short(r, f);
     verdict v = run_settle(r, &f->events); /* the kernel came after the prelude: one sleep for both */
     v = worse(v, run_settle(r, &r->prelude));
     atomic_store_explicit(&r->beat, yoke__now_ns(), memory_order_relaxed);
@@ -243,7 +262,7 @@ static verdict start(run *r, unsigned q, bool *is_all)
         return v;
     f->flying = true;
     *is_all = f->range.begin == 0 && f->range.end == r->task.items;
-    if (*is_all) /* the wait that follows sends it off */
+    if (*is_all && !r->program->on_cpu) /* the wait that follows sends it off */
         return FINE;
     cl_int error = r->cl->clFlush(r->session->queue[q]);
     return error == CL_SUCCESS ? FINE : run_judge(r, "clFlush", error);
@@ -279,7 +298,7 @@ static verdict pump(run *r)
         if (v == FINE)
             v = start(r, q, &is_all);
         /* Of a kernel that was never seen, or with another work-group size, the first piece tells the speed. */
-        bool is_new = r->item_ns <= 0 || r->program->choice[f->choice].tries == 0;
+        bool is_new = r->item_ns <= 0 || !program_was_tried(r->program, f->choice, run_work_items(r, f->range));
         if (v == FINE && is_new && f->alone && !is_all)
             v = finish(r, q);
     }
@@ -396,7 +415,7 @@ void run_on_driver(errand *e)
     run *r = (run *)e;
     raise_limit(r->session);
     verdict v = shared_find(r);
-    r->item_ns = known_item_ns(r);
+    r->item_ns = (double)r->grain * program_item_ns(r->program, (double)r->task.items * (double)r->grain);
     if (v == FINE)
         v = find_limits(r);
     while (v == FINE) {

@@ -182,7 +182,7 @@ static run *make_run(device *d, session *s, program *p, const yoke__task *task)
 /* False: a piece takes longer than it may, or than the caller wants to wait. */
 static bool wait_for(run *r, const yoke__task *task, int *status)
 {
-    int64_t stopped = 0, spin = SPIN_NS, now = yoke__now_ns();
+    int64_t stopped = 0, spin = r->program->on_cpu ? 0 : SPIN_NS, now = yoke__now_ns();
     for (;;) {
         int64_t left = task->piece_limit_ns - (now - atomic_load_explicit(&r->beat, memory_order_relaxed));
         int64_t slice = left < SLICE_NS ? left : SLICE_NS;

@@ -104,6 +104,7 @@ verdict run_judge(run *r, const char *call, cl_int error);
 /* Waits for the events, looks at each, and releases them. */
 verdict run_settle(run *r, events *e);
 bool run_touch(run *r);
+double run_work_items(const run *r, piece_range range);
 
 /* Adds a range to a list of PENDING, beside its neighbours if they are there. False: no room. */
 bool range_add(piece_range *list, unsigned *count, piece_range range);

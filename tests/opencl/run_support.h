@@ -289,7 +289,7 @@ static inline int run_task(const yoke__task *t)
     memset(&notes, 0, sizeof notes);
     notes.items = t->items;
     if (in_blocks && ses->piece_bytes_limit == limits[1]) /* as if it were slow: arrays in place, in pieces */
-        program_for(t->kernel)->choice[0].item_ns = 1e6;
+        program_for(t->kernel)->choice[0].at[0].item_ns = 1e6;
     return device_run(&dev, ses, program_for(t->kernel), t);
 }
 

@@ -404,21 +404,50 @@ static void lack_of_memory_only_delays(void **state)
     }
 }
 
-static void choice_is_the_fastest_after_each_was_tried_twice(void **state)
+/* The choice of the next run, which takes so long with each. */
+static unsigned next_choice(program *p, double items, const double *item_ns, double disturbed)
+{
+    unsigned choice = program_choose(p, items);
+    program_learn(p, choice, items, item_ns[choice] + disturbed);
+    return choice;
+}
+
+static void choices_are_tried_in_turn_and_the_usually_fastest_wins(void **state)
 {
     (void)state;
-    static const double item_ns[] = {3.0, 2.0, 4.0};
+    static const double few_ns[] = {3.0, 2.0, 2.5}, many_ns[] = {2.5, 3.0, 2.0};
+    enum { FEW = 1000, MANY = 10000000 };
     program p = {.choices = 3};
-    for (unsigned k = 0; k < 6; k++) {
-        unsigned choice = program_choose(&p);
-        assert_int_equal(choice, k / 2);
-        program_learn(&p, choice, item_ns[choice] + (k % 2 == 0 ? 100.0 : 0.0)); /* the first time is a slow one */
-    }
-    assert_int_equal(program_choose(&p), 1);
-    program_learn(&p, 2, 1.0);
-    assert_int_equal(program_choose(&p), 2);
+    for (unsigned k = 0; k < 18; k++) /* the first round finds all cold */
+        (void)next_choice(&p, FEW, few_ns, k < 3 ? 100.0 : 0.0);
+    for (unsigned k = 0; k < 3; k++)
+        assert_int_equal(p.choice[k].at[0].tries, 6);
+    assert_int_equal(program_choose(&p, FEW), 1);
+    assert_true(program_item_ns(&p, FEW) == few_ns[1]);
+    assert_true(program_item_ns(&p, MANY) == few_ns[1]); /* the nearest known */
+    for (unsigned k = 0; k < 18; k++)
+        (void)next_choice(&p, MANY, many_ns, 0.0);
+    unsigned others = 0;
+    for (unsigned k = 0; k < 200; k++)
+        others += next_choice(&p, MANY, many_ns, 0.0) != 2;
+    assert_in_range(others, 2, 6);
+    assert_true(program_item_ns(&p, MANY) == many_ns[2] && program_item_ns(&p, FEW) == few_ns[1]);
+    for (unsigned k = 0; k < 20; k++) /* what was the fastest is slow now */
+        program_learn(&p, 2, MANY, 10.0);
+    assert_int_not_equal(program_choose(&p, MANY), 2);
+}
+
+static void hopeless_choices_are_left_alone(void **state)
+{
+    (void)state;
+    static const double item_ns[] = {1.0, 9.0};
+    program p = {.choices = 2};
+    unsigned tried = 0;
+    for (unsigned k = 0; k < 300; k++)
+        tried += next_choice(&p, 1000, item_ns, 0.0) == 1;
+    assert_int_equal(tried, 3);
     program single = {.choices = 1};
-    assert_int_equal(program_choose(&single), 0);
+    assert_int_equal(program_choose(&single, 1000), 0);
 }
 
 int main(void)
@@ -444,7 +473,8 @@ int main(void)
         TEST(kernel_at_which_the_compiler_hangs_is_refused),
         TEST(session_is_released_while_it_builds),
         TEST(lack_of_memory_only_delays),
-        TEST(choice_is_the_fastest_after_each_was_tried_twice),
+        TEST(choices_are_tried_in_turn_and_the_usually_fastest_wins),
+        TEST(hopeless_choices_are_left_alone),
     };
     return cmocka_run_group_tests(tests, set_up_all, tear_down_all);
 }

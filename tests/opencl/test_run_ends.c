@@ -284,7 +284,7 @@ static bool run_with_fault(int *x, float *table, float *y, float *from, float *t
     bad_event = NULL;
     inject(true);
     yoke__task t = task_of(YOKE_KERNEL_OF(piece_modes), (size_t[]){SWEEP, 1}, (void *[]){from, to, x, &v});
-    program_for(t.kernel)->choice[0].item_ns = 20e6 / 70; /* several pieces */
+    program_for(t.kernel)->choice[0].at[0].item_ns = 20e6 / 70; /* several pieces */
     int status = run_task(&t);
     book_is_balanced(&notes);
     unsigned long made = calls;
@@ -299,7 +299,7 @@ static bool run_with_fault(int *x, float *table, float *y, float *from, float *t
         assert_int_equal(status, YOKE_OK);
     t = task_of(YOKE_KERNEL_OF(piece_whole), (size_t[]){SWEEP, 1}, (void *[]){x, table, y});
     if (atomic_load(&dev.state) == YOKE_DEVICE_READY) {
-        program_for(t.kernel)->choice[0].item_ns = 20e6 / 70;
+        program_for(t.kernel)->choice[0].at[0].item_ns = 20e6 / 70;
         (void)run_task(&t);
         book_is_balanced(&notes);
         for (int k = 0; k < SWEEP; k++)
