@@ -318,7 +318,10 @@ static int run_on_device(offload *o, unsigned device, bool wait)
     if (o->predicted_ns < (double)(INT64_MAX / 8)) /* a device may be slower than a core */
         task.piece_limit_ns += 4 * (int64_t)o->predicted_ns;
     const int64_t start = yoke__now_ns();
-    int status = o->devices->backend->run(o->devices->state, device, &task, wait);
+    void *run = NULL;
+    int status = o->devices->backend->start(o->devices->state, device, &task, wait, &run);
+    if (status == YOKE_OK)
+        status = o->devices->backend->finish(o->devices->state, run);
     if (status == YOKE_EBUSY && !wait && p.next == 0)
         return status;
     o->decision.device = (int)device;
