@@ -21,8 +21,9 @@ typedef struct yoke__task_array {
     size_t bytes;         /* of all of it */
 } yoke__task_array;
 
-/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. Everything here is
- * borrowed until finish() returns; a backend that is left behind by it must touch none of it afterwards. */
+/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. start() copies the
+ * task; what it points to is borrowed until finish() returns, and a backend that is left behind by it must touch none of
+ * it afterwards. */
 typedef struct yoke__task {
     const yoke_kernel *kernel;
     yoke_call call; /* sizes and values; of arrays, `array` tells more */

@@ -112,7 +112,7 @@ bool yoke__devices_leave_cpu(const yoke__devices *devices)
 
 static yoke__route_row *make_row(const yoke__devices *d, const void *key)
 {
-    size_t bytes, places = (size_t)d->count + 1;
+    size_t bytes, places = (size_t)d->count + 2;
     yoke__route_row *row = NULL;
     if (!yoke__mul_overflows(places, sizeof row->cell[0], &bytes))
         row = yoke__alloc_zeroed(1, sizeof *row + bytes);

@@ -12,10 +12,12 @@
 /* backends.c: the one list. NULL: this build has none. */
 const yoke__backend *yoke__device_backend(void);
 
-/* What is known of one kernel by place and size class: place 0 is the workers, 1 + k device k. */
+/* What is known of one kernel by place and size class: place 0 is the workers, 1 + k device k, the last one all together.
+ * Of whole calls, and of pieces where a call was divided. */
 typedef struct yoke__route_cell {
     _Atomic float item_ns;
     _Atomic uint32_t tries;
+    _Atomic float launch_ns, share_ns, doubt_ns, spread; /* yoke__rate, by element of the grid */
 } yoke__route_cell;
 
 typedef struct yoke__route_row {

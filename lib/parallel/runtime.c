@@ -208,13 +208,17 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
 
 int yoke__check_given_options(const yoke_options *options)
 {
-    const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM;
+    const unsigned known =
+        YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
+    const unsigned both = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
     if (options->size != 0 && options->size != sizeof *options)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           options->size, sizeof *options);
     if ((options->flags & ~known) != 0)
         return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_ALWAYS_DIVIDE and its neighbours",
                           options->flags & ~known);
+    if ((options->flags & both) == both)
+        return yoke__fail(YOKE_EINVAL, "YOKE_NEVER_COEXECUTE and YOKE_ALWAYS_COEXECUTE exclude each other");
     if (options->workers > YOKE_MAX_WORKERS)
         return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
     if (options->deadline_ns < 0)

@@ -31,7 +31,8 @@ static unsigned runs_on(yoke_runtime *r, const char *devices, unsigned calls, un
 {
     memset(count, 0, 4 * sizeof *count);
     for (unsigned k = 0; k < calls; k++) {
-        assert_int_equal(scale(r, &(yoke_options){.devices = devices}, 50000), YOKE_OK);
+        const yoke_options options = {.devices = devices, .flags = YOKE_NEVER_COEXECUTE};
+        assert_int_equal(scale(r, &options, 50000), YOKE_OK);
         count[last_decision().device + 1]++;
     }
     return count[0];
