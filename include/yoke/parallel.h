@@ -27,6 +27,19 @@ enum {
                                   place is predicted to be faster */
 };
 
+/** A part of a call, and who did it. */
+typedef struct yoke_piece {
+    int device;        /**< as in yoke_device_of(); -1: the workers */
+    size_t begin, end; /**< items (2-D: rows) */
+} yoke_piece;
+
+/** Room for the pieces of a call, in the order in which they ended. */
+typedef struct yoke_pieces {
+    yoke_piece *list;
+    size_t capacity;
+    size_t count; /**< pieces there were; those beyond the capacity are not in the list */
+} yoke_pieces;
+
 /** Options of one call; zeroed members mean the defaults. */
 struct yoke_options {
     size_t size;         /**< 0, or sizeof(yoke_options) */
@@ -42,6 +55,7 @@ struct yoke_options {
     /** Which of the runtime's devices may run this call, as in yoke_runtime_options.devices; without "cpu" it goes to a
      *  device if any of them can. NULL: all that the runtime may use, and the fastest is chosen. */
     const char *devices;
+    yoke_pieces *pieces; /**< filled with who did which part; NULL: nobody wants to know */
 };
 
 /** The deadline that lies so many nanoseconds from now (saturating). */

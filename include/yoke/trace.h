@@ -1,4 +1,5 @@
-/* What Yoke decided, and what came of it. */
+/* What Yoke decided, and what came of it. With YOKE_EXPLAIN=1 in the environment each decision is told on standard error,
+ * but for calls of one item. */
 #ifndef YOKE_TRACE_H
 #define YOKE_TRACE_H
 
@@ -12,10 +13,11 @@ enum { YOKE_SHARES = 16 };
 
 /** What one participant of a call did. */
 typedef struct yoke_share {
-    int device;      /**< as in yoke_device_of(); -1: the workers */
-    size_t items;    /**< whose results came from it */
-    unsigned pieces; /**< in which they were done */
-    double ns;       /**< from the start of the call to its last result; 0: unknown */
+    int device;       /**< as in yoke_device_of(); -1: the workers */
+    const char *name; /**< the device's, borrowed until the runtime is closed; "workers" */
+    size_t items;     /**< whose results came from it */
+    unsigned pieces;  /**< in which they were done */
+    double ns;        /**< from the start of the call to its last result; 0: unknown */
 } yoke_share;
 
 /** Where one call ran. */
@@ -31,6 +33,7 @@ typedef struct yoke_decision {
     double took_ns;      /**< what the call took */
     char reason[200]; /**< why the workers did (some of) it, or why a device was left out: compiling, refused, failed,
                               faster */
+    unsigned workers; /**< threads that the workers' part was planned for; 1: the caller alone */
     unsigned share_count;           /**< how many of these: */
     yoke_share shares[YOKE_SHARES]; /**< who took part */
 } yoke_decision;

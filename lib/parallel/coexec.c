@@ -151,6 +151,7 @@ static void begin_division(coexec *c)
     for (unsigned k = 0; k < g->count; k++) {
         c->member[k].taker.pieces = &c->pieces;
         c->member[k].taker.who = k;
+        c->member[k].taker.device = (int)g->place[k] - 1;
         if (k > 0 && !has(g, k))
             yoke__division_drop(&c->pieces.division, k);
     }
@@ -180,7 +181,7 @@ static int work_along(coexec *c)
     size_t begin, end;
     int status = YOKE_OK;
     while (status == YOKE_OK && yoke__pieces_take(taker, SIZE_MAX, &begin, &end)) {
-        status = yoke__run_part(o->runtime, o->options, o->key, o->work, begin, end);
+        status = yoke__run_part(&c->pieces, o->runtime, o->key, begin, end);
         if (status == YOKE_OK)
             yoke__pieces_done(taker, begin, end);
         yoke__pieces_report(&c->pieces);
@@ -221,11 +222,8 @@ static void describe(const coexec *c)
         if (!has(&o->group, k))
             continue;
         decision->device_items += k > 0 ? items : 0;
-        decision->shares[decision->share_count++] =
-            (yoke_share){.device = (int)o->group.place[k] - 1,
-                         .items = items,
-                         .pieces = atomic_load(&taker->count),
-                         .ns = items > 0 ? (double)(atomic_load(&taker->last_ns) - c->start) : 0};
+        yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
+                            items > 0 ? (double)(atomic_load(&taker->last_ns) - c->start) : 0);
     }
 }
 
@@ -234,6 +232,7 @@ static int settle(coexec *c, int status)
     yoke__offload *o = c->o;
     const unsigned together = o->places - 1;
     describe(c);
+    o->decision.workers = c->pieces.workers;
     if (status == YOKE_ETIMEDOUT || status == YOKE_ECANCELED)
         return yoke__end_early(status);
     if (status != YOKE_OK)

@@ -166,19 +166,28 @@ int64_t yoke__offload_limit(const yoke__offload *o)
     return o->devices->limit_ns + 4 * (int64_t)o->predicted_ns; /* a device may be slower than a core */
 }
 
-static void describe_shares(yoke__offload *o, const yoke__taker *taker, unsigned device, int64_t start)
+void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pieces, double ns)
 {
     yoke_decision *decision = &o->decision;
+    const char *name = "workers";
+    if (decision->share_count == YOKE_SHARES)
+        return;
+    if (device >= 0) {
+        yoke_device facts;
+        o->devices->backend->describe(o->devices->state, (unsigned)device, &facts);
+        name = facts.name;
+    }
+    decision->shares[decision->share_count++] = (yoke_share){device, name, items, pieces, ns};
+}
+
+static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t start)
+{
     const size_t items = yoke__pieces_total(o->work, atomic_load(&taker->done));
-    decision->device_items = items;
-    decision->share_count = 1;
-    decision->shares[0] = (yoke_share){.device = (int)device,
-                                       .items = items,
-                                       .pieces = atomic_load(&taker->count),
-                                       .ns = items > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0};
+    o->decision.device_items = items;
+    yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
+                        items > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0);
     if (items < o->work->total)
-        decision->shares[decision->share_count++] =
-            (yoke_share){.device = -1, .items = o->work->total - items, .pieces = 1};
+        yoke__offload_share(o, -1, o->work->total - items, 1, 0);
 }
 
 static void learn_alone(const yoke__offload *o, unsigned place, double ns)
@@ -191,8 +200,8 @@ static void learn_alone(const yoke__offload *o, unsigned place, double ns)
 /* EBUSY: another call has the device, and this one did not wait for it. */
 static int run_on_device(yoke__offload *o, unsigned device, bool wait)
 {
-    yoke__pieces p = {.options = o->options, .work = o->work};
-    yoke__taker taker = {.pieces = &p};
+    yoke__pieces p = {.options = o->options, .work = o->work, .lock = PTHREAD_MUTEX_INITIALIZER};
+    yoke__taker taker = {.pieces = &p, .device = (int)device};
     yoke__task task;
     yoke__pieces_task(&task, &taker);
     task.piece_limit_ns = yoke__offload_limit(o);
@@ -205,7 +214,7 @@ static int run_on_device(yoke__offload *o, unsigned device, bool wait)
         return status;
     o->decision.device = (int)device;
     o->decision.device_ns = o->decision.predicted_ns = o->candidate[1 + device].known_ns;
-    describe_shares(o, &taker, device, start);
+    describe_shares(o, &taker, start);
     if (status == YOKE_OK) {
         yoke__pieces_report(&p);
         if (!wait) /* for how long it waited tells nothing of the device */
@@ -221,6 +230,7 @@ static int run_on_device(yoke__offload *o, unsigned device, bool wait)
     if (status != YOKE_EBUSY) /* what failed is not tried again soon */
         yoke__offload_learn(o, 1 + device, (double)(yoke__now_ns() - start) + (double)task.piece_limit_ns);
     status = yoke__pieces_finish(&p, o->runtime, o->key);
+    o->decision.workers = p.workers;
     if (status == YOKE_OK && o->options != NULL && o->options->progress != NULL)
         o->options->progress(o->work->total, o->work->total, o->options->progress_argument);
     return status;
@@ -229,13 +239,14 @@ static int run_on_device(yoke__offload *o, unsigned device, bool wait)
 static int run_on_workers(yoke__offload *o)
 {
     const int64_t start = yoke__now_ns();
-    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work);
+    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work, &o->decision.workers);
     const double ns = (double)(yoke__now_ns() - start);
     if (status == YOKE_OK)
         learn_alone(o, 0, ns);
     o->decision.predicted_ns = o->decision.cpu_ns;
-    o->decision.share_count = 1;
-    o->decision.shares[0] = (yoke_share){.device = -1, .items = o->work->total, .pieces = 1, .ns = ns};
+    yoke__offload_share(o, -1, o->work->total, 1, ns);
+    if (status == YOKE_OK)
+        yoke__note_piece(o->options, -1, o->work, 0, o->work->items);
     return status;
 }
 
@@ -320,5 +331,7 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
     atomic_fetch_sub(&o.devices->calls, 1);
     o.decision.took_ns = (double)(yoke__now_ns() - start);
     yoke__decision_set(&o.decision);
+    if (runtime->explains)
+        yoke__explain(&o.decision);
     return status;
 }

@@ -44,6 +44,8 @@ void yoke__offload_note(yoke__offload *o, const char *format, ...) __attribute__
 /* READY, or else why not is noted and the place is no candidate any more. */
 bool yoke__offload_prepare(yoke__offload *o, unsigned place);
 void yoke__offload_learn(const yoke__offload *o, unsigned place, double ns);
+/* Adds what one participant did to the decision. */
+void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pieces, double ns);
 /* How long a piece may take a device. */
 int64_t yoke__offload_limit(const yoke__offload *o);
 

@@ -30,10 +30,10 @@ void yoke__pieces_done(yoke__taker *taker, size_t begin, size_t end)
     atomic_fetch_add(&taker->done, end - begin);
     atomic_fetch_add(&taker->count, 1);
     atomic_store(&taker->last_ns, now);
-    if (!p->divided)
-        return;
     pthread_mutex_lock(&p->lock);
-    yoke__division_done(&p->division, taker->who, now, end - begin);
+    if (p->divided)
+        yoke__division_done(&p->division, taker->who, now, end - begin);
+    yoke__note_piece(p->options, taker->device, p->work, begin, end);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -61,6 +61,16 @@ static void lost(void *context, size_t begin, size_t end)
 size_t yoke__pieces_total(const yoke__work *work, size_t items)
 {
     return items == work->items ? work->total : items * work->scale;
+}
+
+void yoke__note_piece(const yoke_options *options, int device, const yoke__work *work, size_t begin, size_t end)
+{
+    yoke_pieces *to = options != NULL ? options->pieces : NULL;
+    if (to == NULL)
+        return;
+    if (to->count < to->capacity)
+        to->list[to->count] = (yoke_piece){device, begin * work->scale, yoke__pieces_total(work, end)};
+    to->count++;
 }
 
 void yoke__pieces_report(yoke__pieces *p)
@@ -133,17 +143,16 @@ void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
 
 /* --- by the workers --- */
 
-int yoke__run_part(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
-                   size_t begin, size_t end)
+int yoke__run_part(yoke__pieces *p, yoke_runtime *runtime, const void *key, size_t begin, size_t end)
 {
-    yoke__work part = *work;
+    yoke__work part = *p->work;
     part.begin = begin;
     part.items = end;
-    if (options == NULL)
-        return yoke__run_on_workers(runtime, NULL, key, &part);
-    yoke_options quiet = *options;
+    if (p->options == NULL)
+        return yoke__run_on_workers(runtime, NULL, key, &part, &p->workers);
+    yoke_options quiet = *p->options;
     quiet.progress = NULL;
-    return yoke__run_on_workers(runtime, &quiet, key, &part);
+    return yoke__run_on_workers(runtime, &quiet, key, &part, &p->workers);
 }
 
 /* The first item that nobody took, and the one after the last of these. */
@@ -151,6 +160,14 @@ static void untaken(const yoke__pieces *p, size_t *begin, size_t *end)
 {
     *begin = p->divided ? p->division.front : p->next;
     *end = p->divided ? p->division.back : p->work->items;
+}
+
+static int run_again(yoke__pieces *p, yoke_runtime *runtime, const void *key, size_t begin, size_t end)
+{
+    int status = yoke__run_part(p, runtime, key, begin, end);
+    if (status == YOKE_OK)
+        yoke__note_piece(p->options, -1, p->work, begin, end);
+    return status;
 }
 
 int yoke__pieces_finish(yoke__pieces *p, yoke_runtime *runtime, const void *key)
@@ -161,9 +178,9 @@ int yoke__pieces_finish(yoke__pieces *p, yoke_runtime *runtime, const void *key)
         return yoke__fail(YOKE_EINTERNAL, "kernel %s: a device failed at more pieces than it may take",
                           p->work->checked->kernel->name);
     for (unsigned k = 0; k < p->lost_count && status == YOKE_OK; k++)
-        status = yoke__run_part(runtime, p->options, key, p->work, p->lost[k].begin, p->lost[k].end);
+        status = run_again(p, runtime, key, p->lost[k].begin, p->lost[k].end);
     untaken(p, &begin, &end);
     if (status == YOKE_OK && begin < end)
-        status = yoke__run_part(runtime, p->options, key, p->work, begin, end);
+        status = run_again(p, runtime, key, begin, end);
     return status;
 }

@@ -15,6 +15,7 @@ typedef struct yoke__pieces yoke__pieces;
 typedef struct yoke__taker {
     yoke__pieces *pieces;
     unsigned who; /* in the division */
+    int device;   /* -1: the workers */
     _Atomic size_t done;
     _Atomic unsigned count;  /* of pieces done */
     _Atomic int64_t last_ns; /* when the last one was */
@@ -27,6 +28,7 @@ struct yoke__pieces {
     size_t next;  /* not divided: items before it were taken */
     pthread_mutex_t lock;
     yoke__division division; /* under the lock */
+    unsigned workers;        /* for how many a part was planned last */
     _Atomic size_t done;
     size_t reported;
     bool lost_track; /* more were lost than fit: nothing is known of the rest */
@@ -49,8 +51,7 @@ size_t yoke__pieces_total(const yoke__work *work, size_t items);
 int yoke__stopped(const yoke_options *options);
 
 /* The workers run a part of the call. Its progress is not the call's. */
-int yoke__run_part(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
-                   size_t begin, size_t end);
+int yoke__run_part(yoke__pieces *pieces, yoke_runtime *runtime, const void *key, size_t begin, size_t end);
 /* The workers run what was lost and what nobody took. */
 int yoke__pieces_finish(yoke__pieces *pieces, yoke_runtime *runtime, const void *key);
 

@@ -70,6 +70,8 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
         status = read_workers(options, yoke__topology_default_workers(runtime->topology), &workers);
     if (status != YOKE_OK)
         return status;
+    const char *explain = yoke__env("YOKE_EXPLAIN");
+    runtime->explains = explain != NULL && strcmp(explain, "0") != 0;
     runtime->default_workers = workers;
     runtime->cache_bytes = last_level_cache_bytes();
     runtime->costs = yoke__costs_create();
@@ -223,6 +225,10 @@ int yoke__check_given_options(const yoke_options *options)
         return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
     if (options->deadline_ns < 0)
         return yoke__fail(YOKE_EINVAL, "a negative deadline; make one with yoke_deadline_in()");
+    if (options->pieces != NULL && options->pieces->list == NULL && options->pieces->capacity > 0)
+        return yoke__fail(YOKE_EINVAL, "pieces: a capacity of %zu without a list", options->pieces->capacity);
+    if (options->pieces != NULL)
+        options->pieces->count = 0; /* of this call */
     return YOKE_OK;
 }
 

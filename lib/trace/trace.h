@@ -8,4 +8,7 @@
 /* Keeps it as this thread's last one. */
 void yoke__decision_set(const yoke_decision *decision);
 
+/* Tells it on standard error. */
+void yoke__explain(const yoke_decision *decision);
+
 #endif

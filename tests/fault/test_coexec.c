@@ -83,6 +83,74 @@ static void divided_map_is_the_same_map(void **state)
     close_runtime(r);
 }
 
+static int by_begin(const void *a, const void *b)
+{
+    const yoke_piece *p = a, *q = b;
+    return (p->begin > q->begin) - (p->begin < q->begin);
+}
+
+static void pieces_cover_the_call_once(void **state)
+{
+    (void)state;
+    static yoke_piece list[4096];
+    yoke_pieces pieces = {.list = list, .capacity = sizeof list / sizeof *list};
+    const yoke_options options = {.flags = YOKE_ALWAYS_COEXECUTE, .pieces = &pieces};
+    yoke_runtime *r = runtime_of("cpu,gpu", 4);
+    float sum;
+    for (unsigned k = 0; k < 40; k++) {
+        const size_t n = LARGE - k * 1000;
+        size_t at = 0, of[4] = {0};
+        if (k % 2 == 0)
+            assert_int_equal(scale(r, &options, n), YOKE_OK);
+        else
+            assert_int_equal(parallel_reduce_on(r, &options, dev_sum, n, &sum, x), YOKE_OK);
+        assert_in_range(pieces.count, 1, pieces.capacity);
+        qsort(list, pieces.count, sizeof *list, by_begin);
+        for (size_t p = 0; p < pieces.count; p++) {
+            assert_int_equal(list[p].begin, at);
+            at = list[p].end;
+            of[list[p].device + 1] += list[p].end - list[p].begin;
+        }
+        assert_int_equal(at, n);
+        assert_int_equal(last_decision().device_items, of[1] + of[2] + of[3]);
+    }
+    close_runtime(r);
+    pieces.capacity = 1; /* what does not fit is counted */
+    yoke_runtime *cpu = runtime_on("cpu");
+    assert_int_equal(parallel_map_on(cpu, &(yoke_options){.pieces = &pieces}, dev_scale, N, x, y, 2.0f), YOKE_OK);
+    assert_int_equal(pieces.count, 1);
+    assert_int_equal(list[0].end, N);
+    assert_int_equal(list[0].device, -1);
+    close_runtime(cpu);
+}
+
+/* What YOKE_EXPLAIN=1 writes to standard error in two calls, one of them divided. */
+static void decisions_are_told_when_asked(void **state)
+{
+    (void)state;
+    static char told_text[1 << 20];
+    assert_int_equal(setenv("YOKE_EXPLAIN", "1", 1), 0);
+    FILE *file = tmpfile();
+    const int before = dup(STDERR_FILENO);
+    assert_true(file != NULL && before >= 0);
+    assert_true(dup2(fileno(file), STDERR_FILENO) >= 0);
+    yoke_runtime *r = runtime_of("cpu,gpu", 4);
+    assert_int_equal(scale(r, NULL, 100), YOKE_OK);
+    close_runtime(r);
+    assert_true(dup2(before, STDERR_FILENO) >= 0);
+    close(before);
+    assert_int_equal(unsetenv("YOKE_EXPLAIN"), 0);
+    rewind(file);
+    const size_t length = fread(told_text, 1, sizeof told_text - 1, file);
+    fclose(file);
+    told_text[length] = '\0';
+    assert_non_null(strstr(told_text, "yoke: dev_scale, 1048576 items:"));
+    assert_non_null(strstr(told_text, "device 1 (Alpha Two)"));
+    assert_non_null(strstr(told_text, "took "));
+    assert_non_null(strstr(told_text, "yoke: dev_scale, 100 items:"));
+    assert_non_null(strstr(told_text, "because: too short, or too new, for a device\n"));
+}
+
 static void halos_rows_and_sums_are_divided_too(void **state)
 {
     (void)state;
@@ -258,6 +326,8 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup(name, fresh)
     const struct CMUnitTest tests[] = {
         TEST(divided_map_is_the_same_map),
+        TEST(pieces_cover_the_call_once),
+        TEST(decisions_are_told_when_asked),
         TEST(halos_rows_and_sums_are_divided_too),
         TEST(what_cannot_be_divided_goes_to_one_place),
         TEST(device_that_fails_in_the_middle_loses_nothing),

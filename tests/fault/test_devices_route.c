@@ -12,6 +12,7 @@ YOKE_EXACT_KERNEL(dev_heavy, (in(float, x), out(float, y)), {
 YOKE_EXACT_KERNEL(dev_add, (in(int, x), out(int, y), value(int, a)), { y[i] = x[i] + a; })
 
 static float wanted[LARGE];
+static const yoke_options one_place = {.flags = YOKE_NEVER_COEXECUTE};
 
 /* Device of the last of so many calls. */
 static int settle(yoke_runtime *r, size_t n, unsigned calls)
@@ -19,7 +20,7 @@ static int settle(yoke_runtime *r, size_t n, unsigned calls)
     memset(y, 0, sizeof y);
     for (unsigned k = 0; k < calls; k++) {
         y[n - 1] = -1;
-        assert_int_equal(parallel_map_on(r, NULL, dev_heavy, n, x, y), YOKE_OK);
+        assert_int_equal(parallel_map_on(r, &one_place, dev_heavy, n, x, y), YOKE_OK);
         assert_memory_equal(y, wanted, n * sizeof *y);
     }
     return last_decision().device;
