@@ -32,6 +32,7 @@ void yoke__offload_learn(const yoke__offload *o, unsigned place, double ns)
     double now = yoke__route_learn(known, ns / o->elements);
     atomic_store_explicit(&cell->item_ns, (float)(now > 1e-9 ? now : 1e-9), memory_order_relaxed);
     atomic_fetch_add_explicit(&cell->tries, 1, memory_order_relaxed);
+    atomic_store_explicit(&o->row->learned, 1, memory_order_relaxed);
 }
 
 /* Rows alone would tell nothing: they may be short or long. */
@@ -317,7 +318,7 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
     const size_t elements = elements_of(work);
     o.elements = (double)elements;
     o.class = 63 - __builtin_clzll(elements);
-    o.row = yoke__devices_row(o.devices, key);
+    o.row = yoke__devices_row(o.devices, work->checked->kernel);
     int status = narrow(&o);
     if (status == YOKE_OK)
         status = yoke__end_early(yoke__stopped(options));

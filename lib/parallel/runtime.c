@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -78,9 +79,12 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
     if (runtime->costs == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
     bool quota = yoke__topology_quota(runtime->topology) > 0;
+    char host[64];
+    (void)snprintf(host, sizeof host, "%s, %u workers, pin %d", yoke__isa_name(runtime->isa), workers,
+                   (int)runtime->pin);
     status =
         yoke__devices_open(&runtime->devices, options->devices != NULL ? options->devices : yoke__env("YOKE_DEVICES"),
-                           runtime->topology, &runtime->topology_stays);
+                           host, runtime->topology, &runtime->topology_stays);
     if (status != YOKE_OK)
         return status;
     runtime->devices_only = runtime->devices != NULL && !yoke__devices_leave_cpu(runtime->devices);

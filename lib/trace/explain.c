@@ -69,5 +69,5 @@ void yoke__explain(const yoke_decision *d)
     add(&t, "\n");
     if (d->reason[0] != '\0')
         add(&t, "yoke:   because: %.200s\n", d->reason);
-    (void)fwrite(t.bytes, 1, t.used, stderr); /* in one piece, for other threads write too */
+    yoke__tell(t.bytes, t.used);
 }

@@ -8,7 +8,9 @@
 /* Keeps it as this thread's last one. */
 void yoke__decision_set(const yoke_decision *decision);
 
-/* Tells it on standard error. */
+/* Writes to standard error: only for what the environment asks for (YOKE_EXPLAIN, YOKE_CHECK). */
+void yoke__tell(const char *text, size_t bytes);
+/* Tells the decision there. */
 void yoke__explain(const yoke_decision *decision);
 
 #endif
