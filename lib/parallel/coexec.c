@@ -218,7 +218,7 @@ static void describe(const coexec *c)
     yoke_decision *decision = &o->decision;
     for (unsigned k = 0; k < o->group.count; k++) {
         const yoke__taker *taker = &c->member[k].taker;
-        const size_t items = yoke__pieces_total(o->work, atomic_load(&taker->done));
+        const size_t items = atomic_load(&taker->items);
         if (!has(&o->group, k))
             continue;
         decision->device_items += k > 0 ? items : 0;

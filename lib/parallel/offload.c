@@ -183,7 +183,7 @@ void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pi
 
 static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t start)
 {
-    const size_t items = yoke__pieces_total(o->work, atomic_load(&taker->done));
+    const size_t items = atomic_load(&taker->items);
     o->decision.device_items = items;
     yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
                         items > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0);

@@ -27,7 +27,7 @@ void yoke__pieces_done(yoke__taker *taker, size_t begin, size_t end)
     yoke__pieces *p = taker->pieces;
     const int64_t now = yoke__now_ns();
     atomic_fetch_add(&p->done, end - begin);
-    atomic_fetch_add(&taker->done, end - begin);
+    atomic_fetch_add(&taker->items, yoke__pieces_total(p->work, end) - begin * p->work->scale);
     atomic_fetch_add(&taker->count, 1);
     atomic_store(&taker->last_ns, now);
     pthread_mutex_lock(&p->lock);

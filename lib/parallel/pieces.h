@@ -14,9 +14,9 @@ typedef struct yoke__pieces yoke__pieces;
 /* One that takes pieces of a call: the context of a task's functions. */
 typedef struct yoke__taker {
     yoke__pieces *pieces;
-    unsigned who; /* in the division */
-    int device;   /* -1: the workers */
-    _Atomic size_t done;
+    unsigned who;            /* in the division */
+    int device;              /* -1: the workers */
+    _Atomic size_t items;    /* done, as the program counts them */
     _Atomic unsigned count;  /* of pieces done */
     _Atomic int64_t last_ns; /* when the last one was */
 } yoke__taker;
