@@ -146,20 +146,17 @@ void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
 int yoke__run_part(yoke__pieces *p, yoke_runtime *runtime, const void *key, size_t begin, size_t end)
 {
     yoke__work part = *p->work;
+    yoke_options quiet;
+    unsigned workers = 0;
     part.begin = begin;
     part.items = end;
-    if (p->options == NULL)
-        return yoke__run_on_workers(runtime, NULL, key, &part, &p->workers);
-    yoke_options quiet = *p->options;
-    quiet.progress = NULL;
-    return yoke__run_on_workers(runtime, &quiet, key, &part, &p->workers);
-}
-
-/* The first item that nobody took, and the one after the last of these. */
-static void untaken(const yoke__pieces *p, size_t *begin, size_t *end)
-{
-    *begin = p->divided ? p->division.front : p->next;
-    *end = p->divided ? p->division.back : p->work->items;
+    if (p->options != NULL) {
+        quiet = *p->options;
+        quiet.progress = NULL;
+    }
+    int status = yoke__run_on_workers(runtime, p->options != NULL ? &quiet : NULL, key, &part, &workers);
+    p->workers = workers > p->workers ? workers : p->workers;
+    return status;
 }
 
 static int run_again(yoke__pieces *p, yoke_runtime *runtime, const void *key, size_t begin, size_t end)
@@ -168,6 +165,13 @@ static int run_again(yoke__pieces *p, yoke_runtime *runtime, const void *key, si
     if (status == YOKE_OK)
         yoke__note_piece(p->options, -1, p->work, begin, end);
     return status;
+}
+
+/* The first item that nobody took, and the one after the last of these. */
+static void untaken(const yoke__pieces *p, size_t *begin, size_t *end)
+{
+    *begin = p->divided ? p->division.front : p->next;
+    *end = p->divided ? p->division.back : p->work->items;
 }
 
 int yoke__pieces_finish(yoke__pieces *p, yoke_runtime *runtime, const void *key)

@@ -28,7 +28,7 @@ struct yoke__pieces {
     size_t next;  /* not divided: items before it were taken */
     pthread_mutex_t lock;
     yoke__division division; /* under the lock */
-    unsigned workers;        /* for how many a part was planned last */
+    unsigned workers;        /* for how many a part was planned, at most */
     _Atomic size_t done;
     size_t reported;
     bool lost_track; /* more were lost than fit: nothing is known of the rest */
