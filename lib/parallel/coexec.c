@@ -19,47 +19,41 @@ typedef struct coexec {
 
 /* --- whether --- */
 
-static double load(const _Atomic float *value)
+/* Times by element as times by item, or back. */
+static yoke__rate scaled(yoke__rate rate, double by)
 {
-    return (double)atomic_load_explicit(value, memory_order_relaxed);
-}
-
-static void store(_Atomic float *value, double to)
-{
-    atomic_store_explicit(value, (float)to, memory_order_relaxed);
+    rate.item_ns *= by;
+    rate.doubt_ns *= by;
+    return rate;
 }
 
 /* As learned; else as far as whole calls tell. */
 static yoke__rate rate_of(const yoke__offload *o, unsigned place)
 {
-    const yoke__route_cell *cell = &o->row->cell[place][o->class];
-    const double items = (double)o->work->items, by_item = o->elements / items;
-    const double whole_ns = o->candidate[place].known_ns;
-    yoke__rate rate = {load(&cell->launch_ns), load(&cell->share_ns) * by_item, load(&cell->doubt_ns) * by_item,
-                       load(&cell->spread)};
+    const double items = (double)o->work->items, whole_ns = o->candidate[place].known_ns;
+    pthread_mutex_lock(&o->devices->lock);
+    yoke__rate rate = scaled(o->row->cell[place][o->class].rate, o->elements / items);
+    pthread_mutex_unlock(&o->devices->lock);
     if (rate.item_ns > 0)
         return rate;
-    rate.launch_ns = place == 0 ? WORKERS_LAUNCH_NS : DEVICE_LAUNCH_NS;
+    rate = (yoke__rate){.launch_ns = place == 0 ? WORKERS_LAUNCH_NS : DEVICE_LAUNCH_NS};
     if (whole_ns > 0)
         rate.item_ns = (whole_ns > 2 * rate.launch_ns ? whole_ns - rate.launch_ns : whole_ns / 2) / items;
     return rate;
 }
 
-static void keep_rate(const yoke__offload *o, unsigned place, const yoke__rate *rate)
+static void keep_rate(const yoke__offload *o, unsigned place, yoke__rate rate)
 {
-    yoke__route_cell *cell = &o->row->cell[place][o->class];
-    const double by_element = (double)o->work->items / o->elements;
-    store(&cell->launch_ns, rate->launch_ns);
-    store(&cell->share_ns, rate->item_ns * by_element);
-    store(&cell->doubt_ns, rate->doubt_ns * by_element);
-    store(&cell->spread, rate->spread);
+    pthread_mutex_lock(&o->devices->lock);
+    o->row->cell[place][o->class].rate = scaled(rate, (double)o->work->items / o->elements);
+    pthread_mutex_unlock(&o->devices->lock);
 }
 
 void yoke__coexec_learn_alone(const yoke__offload *o, unsigned place, double ns)
 {
     yoke__rate rate = rate_of(o, place);
     yoke__rate_learn(&rate, o->work->items, ns);
-    keep_rate(o, place, &rate);
+    keep_rate(o, place, rate);
 }
 
 static bool is_forced(const yoke__offload *o)
@@ -244,7 +238,7 @@ static int settle(coexec *c, int status)
         if (atomic_load(&c->member[k].taker.count) == 0)
             continue;
         yoke__division_learn(&c->pieces.division, k, &o->group.rate[k]);
-        keep_rate(o, o->group.place[k], &o->group.rate[k]);
+        keep_rate(o, o->group.place[k], o->group.rate[k]);
     }
     yoke__offload_learn(o, together, (double)(yoke__now_ns() - c->start));
     atomic_store(&c->pieces.done, o->work->items);

@@ -17,7 +17,7 @@ const yoke__backend *yoke__device_backend(void);
 typedef struct yoke__route_cell {
     _Atomic float item_ns;
     _Atomic uint32_t tries;
-    _Atomic float launch_ns, share_ns, doubt_ns, spread; /* yoke__rate, by element of the grid */
+    yoke__rate rate; /* by element of the grid; under the lock of yoke__devices */
 } yoke__route_cell;
 
 typedef struct yoke__route_row {
@@ -44,7 +44,7 @@ struct yoke__devices {
     bool any;               /* some device may be used; once they are known */
     _Atomic unsigned calls; /* under way: what closing must not free */
     _Atomic bool known;     /* devices are known, selection and rows stand */
-    pthread_mutex_t lock;   /* to make it so */
+    pthread_mutex_t lock;   /* to make it so; and rates */
     yoke__selection selection;
     unsigned count;
     yoke__route_row *_Atomic rows[YOKE__ROUTE_ROWS];

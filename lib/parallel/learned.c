@@ -1,5 +1,6 @@
 /* What was measured of kernels at the places they ran, kept in the cache folder from one run of a program to the next.
  * Nothing in a file is believed that could do harm: it only tells where to try first. */
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,15 +8,16 @@
 
 #include "lib/parallel/devices.h"
 
-enum { FORMAT = 1, MOST_TRIES = 1 << 20 };
+enum { MOST_TRIES = 1 << 20 };
 static const char kind[] = "model";
 
 /* A cell in a file. */
 typedef struct entry {
     uint32_t place, class;
-    uint32_t format; /* of each, so that a file without any is none */
+    uint32_t bytes; /* of an entry: another version's are not for us */
     uint32_t tries;
-    float item_ns, launch_ns, share_ns, doubt_ns, spread;
+    double item_ns;
+    yoke__rate rate;
 } entry;
 
 /* Runtimes that the end of the process may find open. */
@@ -53,23 +55,20 @@ static bool make_file_key(const yoke__devices *d, yoke__route_row *row, const yo
     return row->file_key != NULL;
 }
 
-static bool is_time(float ns)
+static bool is_time(double ns)
 {
-    return isfinite(ns) && ns >= 0;
+    return isfinite(ns) && ns >= 0 && ns < (double)FLT_MAX;
 }
 
+/* Of rates the division makes sense itself. */
 static void put(const yoke__devices *d, yoke__route_row *row, const entry *e)
 {
-    if (e->format != FORMAT || e->place >= d->count + 2 || e->class >= 64 || !is_time(e->item_ns) ||
-        !is_time(e->launch_ns) || !is_time(e->share_ns) || !is_time(e->doubt_ns) || !is_time(e->spread))
+    if (e->bytes != sizeof *e || e->place >= d->count + 2 || e->class >= 64 || !is_time(e->item_ns))
         return;
     yoke__route_cell *cell = &row->cell[e->place][e->class];
-    atomic_init(&cell->item_ns, e->item_ns);
+    atomic_init(&cell->item_ns, (float)e->item_ns);
     atomic_init(&cell->tries, e->tries < MOST_TRIES ? e->tries : MOST_TRIES);
-    atomic_init(&cell->launch_ns, e->launch_ns);
-    atomic_init(&cell->share_ns, e->share_ns);
-    atomic_init(&cell->doubt_ns, e->doubt_ns);
-    atomic_init(&cell->spread, e->spread);
+    cell->rate = e->rate;
 }
 
 static void read_row(const yoke__devices *d, yoke__route_row *row)
@@ -135,16 +134,10 @@ static size_t collect(const yoke__route_row *row, unsigned places, entry *entrie
     for (unsigned place = 0; place < places; place++)
         for (unsigned class = 0; class < 64; class ++) {
             const yoke__route_cell *cell = &row->cell[place][class];
-            entry e = {place,
-                       class,
-                       FORMAT,
-                       atomic_load(&cell->tries),
-                       atomic_load(&cell->item_ns),
-                       atomic_load(&cell->launch_ns),
-                       atomic_load(&cell->share_ns),
-                       atomic_load(&cell->doubt_ns),
-                       atomic_load(&cell->spread)};
-            if (e.tries == 0 && e.share_ns <= 0)
+            const entry e = {
+                place,     class, sizeof(entry), atomic_load(&cell->tries), (double)atomic_load(&cell->item_ns),
+                cell->rate};
+            if (e.tries == 0 && !(e.rate.item_ns > 0))
                 continue;
             if (entries != NULL)
                 entries[count] = e;
@@ -153,14 +146,16 @@ static size_t collect(const yoke__route_row *row, unsigned places, entry *entrie
     return count;
 }
 
-static void write_row(const yoke__devices *d, yoke__route_row *row)
+static void write_row(yoke__devices *d, yoke__route_row *row)
 {
     if (row->file_key == NULL || atomic_exchange(&row->learned, 0) == 0)
         return;
     const unsigned places = d->count + 2;
     entry *entries =
         yoke__alloc_zeroed((size_t)places * 64, sizeof *entries); /* another thread may add some meanwhile */
+    pthread_mutex_lock(&d->lock);
     const size_t count = entries != NULL ? collect(row, places, entries) : 0;
+    pthread_mutex_unlock(&d->lock);
     if (count > 0)
         yoke__cache_write(&d->cache, kind, row->file_key, row->file_key_bytes, entries, count * sizeof *entries);
     yoke__free(entries);
