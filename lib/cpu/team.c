@@ -304,20 +304,51 @@ unsigned yoke__team_workers(const yoke__team *team)
     return atomic_load_explicit(&team->workers, memory_order_relaxed);
 }
 
+/* A slot of its own keeps the crew as it is; running maps need not end for that. */
+static crew *hold_crew(yoke__team *team, unsigned *s)
+{
+    while (!yoke__team_after_fork(team))
+        yoke__relax();
+    while (!yoke__team_take_slot(team, s))
+        (void)sched_yield();
+    return atomic_load_explicit(&team->crew, memory_order_acquire);
+}
+
+static void let_go(yoke__team *team, unsigned s)
+{
+    atomic_fetch_and_explicit(&team->busy, ~(1u << s), memory_order_release);
+}
+
 int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
 {
+    unsigned s;
     if (yoke__team_inside())
         return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
-    take_all_slots(team, true);
-    crew *c = atomic_load(&team->crew);
+    crew *c = hold_crew(team, &s);
     bool known = k < c->workers;
     pthread_mutex_lock(&c->moving);
     if (known)
         *place = c->places[k];
     pthread_mutex_unlock(&c->moving);
-    free_all_slots(team);
+    let_go(team, s);
     return known ? YOKE_OK
                  : yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);
+}
+
+int yoke__team_places(yoke__team *team, yoke__place **places, unsigned *workers)
+{
+    unsigned s;
+    if (yoke__team_inside())
+        return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
+    crew *c = hold_crew(team, &s);
+    *workers = yoke__team_workers(team); /* those that the system refused begin no range */
+    *places = yoke__alloc_zeroed(*workers, sizeof **places);
+    pthread_mutex_lock(&c->moving);
+    for (unsigned k = 0; k < *workers && *places != NULL; k++)
+        (*places)[k] = c->places[k];
+    pthread_mutex_unlock(&c->moving);
+    let_go(team, s);
+    return *places != NULL ? YOKE_OK : yoke__fail(YOKE_ENOMEM, "no memory for the places of %u workers", *workers);
 }
 
 unsigned yoke__team_asleep(const yoke__team *team)

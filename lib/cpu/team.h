@@ -80,6 +80,9 @@ void yoke__team_serve(worker *self);
  * milliseconds, each in the other's way, beside an idle core. */
 void yoke__team_make_way(worker *self);
 
+/* False when none is free. Whoever has one, its bit of `busy`, keeps the crew from being replaced. */
+bool yoke__team_take_slot(yoke__team *team, unsigned *s);
+
 /* When the team's threads were lost to a fork, builds new ones. False while another thread is at it. */
 bool yoke__team_after_fork(yoke__team *team);
 

@@ -1,5 +1,6 @@
 /* lib/memory: blocks are zeroed pages, found by any address in them, freed once, and kept while somebody holds them. */
 #include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -45,7 +46,7 @@ static yoke__block *block_at(const void *at, size_t bytes)
 static void arrays_of_every_size_are_zeroed_whole_pages(void **state)
 {
     (void)state;
-    const size_t sizes[] = {0, 1, page - 1, page, page + 1, 2 * page - 1, 1000003, 64 * page};
+    const size_t sizes[] = {0, 1, page - 1, page, page + 1, 2 * page - 1, 1000003, 64 * page, 5000011};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
         for (int round = 0; round < 2; round++) { /* what the first leaves behind must not show in the second */
             unsigned char *array = array_of(sizes[k]);
@@ -76,8 +77,9 @@ static void absurd_sizes_and_placements_are_refused(void **state)
     }
     assert_null(yoke_alloc((size_t)PTRDIFF_MAX - page, YOKE_PLACE_DEFAULT));
     assert_int_equal(yoke__last_failure(), YOKE_ENOMEM);
-    for (int placement = -1; placement <= 1; placement += 2) {
-        assert_null(yoke_alloc(100, (yoke_placement)placement));
+    const int placements[] = {-1, INT_MIN, YOKE_PLACE_LOCAL + 1, 0xffff, 0x20000, INT_MAX};
+    for (size_t k = 0; k < sizeof placements / sizeof *placements; k++) {
+        assert_null(yoke_alloc(100, (yoke_placement)placements[k]));
         assert_int_equal(yoke__last_failure(), YOKE_EINVAL);
     }
 }
@@ -325,6 +327,44 @@ static void fresh_pages_have_the_content_and_another_place(void **state)
     free(copy);
 }
 
+/* Parts of different policies are mappings of their own for the kernel, which moves no range over their border. */
+static void fresh_pages_of_parts_keep_the_content(void **state)
+{
+    (void)state;
+    if (emulated("the emulator moves no pages"))
+        skip();
+    const yoke__part parts[] = {{0, page, 0}, {page, 4 * page, 4095}, {4 * page, 9 * page - 5, 0}}; /* no node 4095 */
+    const yoke__placing how = {.requested = YOKE_PLACE_PARTITION, .parts = parts, .part_count = 3};
+    unsigned char *array = yoke__memory_alloc(9 * page - 5, &how), *copy = malloc(9 * page);
+    assert_true(array != NULL && copy != NULL);
+    uint64_t before[9], random = seed_of("fresh pages of parts");
+    for (size_t b = 0; b < 9 * page; b++)
+        array[b] = copy[b] = (unsigned char)draw(&random);
+    for (size_t k = 0; k < 9; k++)
+        before[k] = frame_of(array + k * page);
+    yoke__block *block = yoke__memory_hold(array, 9 * page);
+    int status;
+    const char *detail;
+    assert_int_equal(yoke__block_placement(block, &status, &detail), YOKE_PLACE_PARTITION);
+    assert_true(status == YOKE_ESTATE || status == YOKE_ENOSYS);
+    assert_true(strlen(detail) > 20);
+    assert_int_equal(yoke__block_replace_pages(block), YOKE_OK);
+    assert_memory_equal(array, copy, 9 * page);
+    for (size_t k = 0; k < 9; k++)
+        assert_true(before[k] == 0 || frame_of(array + k * page) != before[k]);
+    for (unsigned long nth = 1; nth <= 3; nth++) { /* in the middle: some pages are others, none is lost */
+        const unsigned moves = yoke__block_moves(block);
+        yoke__alloc_fail_at(nth, true);
+        assert_int_equal(yoke__block_replace_pages(block), YOKE_ENOMEM);
+        yoke__alloc_fail_at(0, false);
+        assert_int_equal(yoke__block_moves(block), moves + nth - 1);
+        assert_memory_equal(array, copy, 9 * page);
+    }
+    assert_int_equal(yoke_free(array), YOKE_OK);
+    yoke__memory_release(block);
+    free(copy);
+}
+
 static void pages_that_cannot_be_replaced_stay(void **state)
 {
     (void)state;
@@ -490,6 +530,7 @@ int main(void)
         cmocka_unit_test(places_of_watchers_are_used_again),
         cmocka_unit_test(unwatch_waits_for_a_call_under_way),
         cmocka_unit_test(fresh_pages_have_the_content_and_another_place),
+        cmocka_unit_test(fresh_pages_of_parts_keep_the_content),
         cmocka_unit_test(pages_that_cannot_be_replaced_stay),
         cmocka_unit_test_setup_teardown(threads_allocate_hold_and_free_at_once, load_ballast, drop_ballast),
         cmocka_unit_test_setup_teardown(child_forked_in_the_middle_of_changes_allocates_and_frees, load_ballast,
