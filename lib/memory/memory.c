@@ -86,10 +86,10 @@ static unsigned char *map_block(size_t bytes)
 /* Pages in turn over nodes are huge only where each node gets many of them. */
 static void advise_huge_pages(const yoke__block *block, const yoke__placing *how)
 {
-    if (!has_huge_pages(block->bytes))
-        return;
-    const bool small = how->node_count > 1 && yoke__memory_granule(block->bytes, how->node_count) != HUGE_PAGE;
-    (void)madvise(block->start, block->bytes, small ? MADV_NOHUGEPAGE : MADV_HUGEPAGE);
+    if (how->node_count > 1 && yoke__memory_granule(block->bytes, how->node_count) != HUGE_PAGE)
+        (void)madvise(block->start, block->bytes, MADV_NOHUGEPAGE);
+    else if (has_huge_pages(block->bytes))
+        (void)madvise(block->start, block->bytes, MADV_HUGEPAGE);
 }
 
 /* All parts are tried: one node that is refused does not keep the others from theirs. */

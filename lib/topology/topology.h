@@ -1,4 +1,4 @@
-/* Door of lib/topology: what CPUs there are, which of them we may use, where to put workers. Uses base only, and is
+/* Door of lib/topology: what CPUs there are, which of them we may use, where workers and pages go. Uses base only, and is
  * the only room that knows hwloc.
  *
  * A topology is a checked flat table of the usable processing units (PUs) plus counts of the whole machine; nothing in
