@@ -37,15 +37,15 @@ static unsigned node_of_caller(const yoke_runtime *runtime)
 
 /* --- yoke_alloc --- */
 
-static void *alloc_on_node(size_t bytes, yoke__placing *how, unsigned os_node)
+static void *alloc_on_node(size_t bytes, yoke__placing how, unsigned os_node)
 {
     const yoke__part whole = {0, bytes, os_node};
-    how->parts = &whole;
-    how->part_count = 1;
-    return yoke__memory_alloc(bytes, how);
+    how.parts = &whole;
+    how.part_count = 1;
+    return yoke__memory_alloc(bytes, &how);
 }
 
-static void *alloc_interleaved(const yoke_runtime *runtime, size_t bytes, yoke__placing *how)
+static void *alloc_interleaved(const yoke_runtime *runtime, size_t bytes, yoke__placing how)
 {
     const unsigned count = yoke__topology_usable(runtime->topology).nodes;
     unsigned *nodes = yoke__alloc_zeroed(count, sizeof *nodes);
@@ -55,14 +55,14 @@ static void *alloc_interleaved(const yoke_runtime *runtime, size_t bytes, yoke__
     }
     for (unsigned k = 0; k < count; k++)
         (void)find_node(runtime, k, &nodes[k]);
-    how->nodes = nodes;
-    how->node_count = count;
-    void *memory = yoke__memory_alloc(bytes, how);
+    how.nodes = nodes;
+    how.node_count = count;
+    void *memory = yoke__memory_alloc(bytes, &how);
     yoke__free(nodes);
     return memory;
 }
 
-static void *alloc_for_places(const yoke_runtime *runtime, size_t bytes, yoke__placing *how, const yoke__place *places,
+static void *alloc_for_places(const yoke_runtime *runtime, size_t bytes, yoke__placing how, const yoke__place *places,
                               unsigned workers)
 {
     size_t count;
@@ -73,25 +73,25 @@ static void *alloc_for_places(const yoke_runtime *runtime, size_t bytes, yoke__p
         return NULL;
     }
     const size_t granule = yoke__memory_granule(bytes, workers);
-    how->parts = parts;
-    how->part_count = yoke__topology_partition(pus, places, workers, bytes, granule, parts);
-    void *memory = yoke__memory_alloc(bytes, how);
+    how.parts = parts;
+    how.part_count = yoke__topology_partition(pus, places, workers, bytes, granule, parts);
+    void *memory = yoke__memory_alloc(bytes, &how);
     yoke__free(parts);
     return memory;
 }
 
-static void *alloc_partitioned(const yoke_runtime *runtime, size_t bytes, yoke__placing *how)
+static void *alloc_partitioned(const yoke_runtime *runtime, size_t bytes, yoke__placing how)
 {
     yoke__place *places = NULL;
     unsigned workers;
-    how->status = yoke__team_places(runtime->team, &places, &workers);
-    if (how->status == YOKE_ENOMEM)
+    how.status = yoke__team_places(runtime->team, &places, &workers);
+    if (how.status == YOKE_ENOMEM)
         return NULL;
-    if (how->status == YOKE_OK && !places[0].pinned)
-        how->status = yoke__fail(YOKE_ESTATE, "workers that are not pinned own no part of an array; use another "
-                                              "YOKE_PIN, or YOKE_PLACE_INTERLEAVE");
-    void *memory = how->status == YOKE_OK ? alloc_for_places(runtime, bytes, how, places, workers)
-                                          : yoke__memory_alloc(bytes, how);
+    if (how.status == YOKE_OK && !places[0].pinned)
+        how.status = yoke__fail(YOKE_ESTATE, "workers that are not pinned own no part of an array; use another "
+                                             "YOKE_PIN, or YOKE_PLACE_INTERLEAVE");
+    void *memory = how.status == YOKE_OK ? alloc_for_places(runtime, bytes, how, places, workers)
+                                         : yoke__memory_alloc(bytes, &how);
     yoke__free(places);
     return memory;
 }
@@ -111,17 +111,17 @@ void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placemen
     yoke__placing how = {.requested = placement, .one_node = yoke__topology_machine(runtime->topology).nodes <= 1};
     unsigned os_node = 0;
     if (placement == YOKE_PLACE_PARTITION)
-        return alloc_partitioned(runtime, bytes, &how);
+        return alloc_partitioned(runtime, bytes, how);
     if (placement == YOKE_PLACE_INTERLEAVE)
-        return alloc_interleaved(runtime, bytes, &how);
+        return alloc_interleaved(runtime, bytes, how);
     if (placement == YOKE_PLACE_LOCAL)
-        return alloc_on_node(bytes, &how, node_of_caller(runtime));
+        return alloc_on_node(bytes, how, node_of_caller(runtime));
     if (!find_node(runtime, (unsigned)placement - YOKE_PLACE_NODE_0, &os_node)) {
         yoke__fail(YOKE_EINVAL, "there is no node %u; yoke_topology_of() says how many are usable",
                    (unsigned)placement - YOKE_PLACE_NODE_0);
         return NULL;
     }
-    return alloc_on_node(bytes, &how, os_node);
+    return alloc_on_node(bytes, how, os_node);
 }
 
 void *yoke_alloc(size_t bytes, yoke_placement placement)

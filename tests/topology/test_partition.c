@@ -122,7 +122,7 @@ static bool check_first_ranges(const machine *m, size_t n, size_t size, double i
 {
     yoke__load load = {.items = n, .step = 1, .item_ns = item_ns, .workers = m->workers};
     yoke__plan plan = yoke__plan_division(&load);
-    if (plan.workers != m->workers)
+    if (m->workers == 0 || plan.workers != m->workers)
         return false;
     size_t at_home = 0;
     for (unsigned k = 0; k < m->workers; k++) {

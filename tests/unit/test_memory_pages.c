@@ -87,7 +87,8 @@ static void fresh_pages_of_parts_keep_the_content(void **state)
     const yoke__part parts[] = {{0, page, 0}, {page, 4 * page, 4095}, {4 * page, 9 * page - 5, 0}}; /* no node 4095 */
     const yoke__placing how = {.requested = YOKE_PLACE_PARTITION, .parts = parts, .part_count = 3};
     unsigned char *array = yoke__memory_alloc(9 * page - 5, &how), *copy = malloc(9 * page);
-    assert_true(array != NULL && copy != NULL);
+    assert_non_null(array);
+    assert_non_null(copy);
     uint64_t before[9], random = seed_of("fresh pages of parts");
     for (size_t b = 0; b < 9 * page; b++)
         array[b] = copy[b] = (unsigned char)draw(&random);

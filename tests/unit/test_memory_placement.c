@@ -144,17 +144,17 @@ static void bad_arguments_are_refused(void **state)
     yoke_placement_report report;
     int local = 0;
     assert_int_equal(yoke_topology_of(NULL, &topology), YOKE_OK);
-    const int unknown[] = {-1,
-                           INT_MIN,
-                           4,
-                           0xffff,
-                           YOKE_PLACE_NODE(topology.usable.nodes),
-                           YOKE_PLACE_NODE(-1),
-                           YOKE_PLACE_NODE_LAST,
-                           YOKE_PLACE_NODE_LAST + 1,
-                           INT_MAX};
+    const yoke_placement unknown[] = {(yoke_placement)-1,
+                                      (yoke_placement)INT_MIN,
+                                      (yoke_placement)4,
+                                      (yoke_placement)0xffff,
+                                      YOKE_PLACE_NODE(topology.usable.nodes),
+                                      YOKE_PLACE_NODE(-1),
+                                      YOKE_PLACE_NODE_LAST,
+                                      YOKE_PLACE_NODE(0x10000),
+                                      (yoke_placement)INT_MAX};
     for (size_t k = 0; k < sizeof unknown / sizeof *unknown; k++) {
-        assert_null(yoke_alloc(100, (yoke_placement)unknown[k]));
+        assert_null(yoke_alloc(100, unknown[k]));
         assert_int_equal(yoke__last_failure(), YOKE_EINVAL);
     }
     for (size_t p = 0; p < PLACEMENTS; p++) {
