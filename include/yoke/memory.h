@@ -13,11 +13,12 @@ extern "C" {
  *  whatever thread. A node that is full passes pages on to others. On a machine of one node all are alike. */
 typedef enum yoke_placement {
     YOKE_PLACE_DEFAULT = 0, /**< on the node of the thread that touches them first, or as numactl says */
-    /** The k-th part on the node of worker k, where maps over the array begin: with w workers, bytes [k * size / w,
-     *  (k + 1) * size / w), but for the pages at the borders (huge ones where parts are of 32 MiB and more). Worker 0 is
-     *  the calling thread: its part goes to the core that is kept free for it. Workers are as they are at this call.
-     *  Maps that use fewer workers, or that are too short for all (less than some thousand items each), or whose items
-     *  are stolen, read more from other nodes; so does a map over another number of bytes. */
+    /** The k-th part on the node of worker k, where maps over the whole array begin: with w workers, bytes
+     *  [k * size / w, (k + 1) * size / w), but for the pages at the borders (huge ones where parts are of 32 MiB and
+     *  more). Worker 0 is the calling thread: its part goes to the core that is kept free for it. Workers are counted and
+     *  placed as at this call. A map on m < w workers (options.workers, or one with less than a thousand items for each)
+     *  divides the array by m: worker k then begins with parts of others. So does a map over a piece of the array. Items
+     *  that are stolen are read from afar. */
     YOKE_PLACE_PARTITION = 1,
     YOKE_PLACE_INTERLEAVE = 2,      /**< pages in turn over all usable nodes: for what every worker reads */
     YOKE_PLACE_LOCAL = 3,           /**< on the node where the calling thread is now */

@@ -41,6 +41,8 @@ static inline bool yoke__add_overflows(size_t a, size_t b, size_t *result)
  * sharers)): count * k / sharers, without overflow. Workers begin with these of a job, and own these of an array. */
 static inline uint64_t yoke__share(uint64_t count, unsigned k, unsigned sharers)
 {
+    if (count <= UINT32_MAX) /* a job's units: this is on the path of every map */
+        return count * k / sharers;
     return count / sharers * k + count % sharers * k / sharers;
 }
 

@@ -49,19 +49,16 @@ static uint64_t frame_of(const void *at)
     return entry & ((UINT64_C(1) << 55) - 1);
 }
 
-static void fresh_pages_have_the_content_and_another_place(void **state)
+static void check_fresh_pages(size_t pages, uint64_t random)
 {
-    (void)state;
-    if (emulated("the emulator moves no pages"))
-        skip();
-    enum { PAGES = 9 };
-    const size_t whole = PAGES * page;
-    uint64_t before[PAGES], random = seed_of("fresh pages");
+    const size_t whole = pages * page;
+    uint64_t *before = malloc(pages * sizeof *before);
     unsigned char *array = array_of(whole), *copy = malloc(whole);
+    assert_non_null(before);
     assert_non_null(copy);
     for (size_t b = 0; b < whole; b++)
         array[b] = copy[b] = (unsigned char)draw(&random);
-    for (size_t k = 0; k < PAGES; k++)
+    for (size_t k = 0; k < pages; k++)
         before[k] = frame_of(array + k * page);
     yoke__block *block = yoke__memory_hold(array, whole);
     assert_int_equal(yoke__block_replace_pages(block), YOKE_OK);
@@ -69,13 +66,24 @@ static void fresh_pages_have_the_content_and_another_place(void **state)
     assert_true(block_at(array, whole) == block);
     if (before[0] == 0)
         print_message("not seen: whether the pages are others (no privilege to look)\n");
-    for (size_t k = 0; k < PAGES; k++)
+    for (size_t k = 0; k < pages; k++)
         assert_true(before[k] == 0 || frame_of(array + k * page) != before[k]);
     memset(array, 1, whole);
     assert_int_equal(yoke_free(array), YOKE_OK);
     yoke__memory_release(block);
     assert_false(is_mapped(array));
     free(copy);
+    free(before);
+}
+
+static void fresh_pages_have_the_content_and_another_place(void **state)
+{
+    (void)state;
+    if (emulated("the emulator moves no pages"))
+        skip();
+    uint64_t random = seed_of("fresh pages");
+    check_fresh_pages(9, draw(&random));
+    check_fresh_pages((5 << 20) / page + 1, draw(&random)); /* huge ones, where there are such */
 }
 
 /* Parts of different policies are mappings of their own for the kernel, which moves no range over their border. */
