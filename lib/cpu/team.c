@@ -27,11 +27,29 @@ static bool is_on_core(const crew *c, unsigned k, long core)
     return c->places[k].pinned && !c->places[k].whole_node && (long)pus[c->places[k].pu].core == core;
 }
 
-static void swap_with_free(crew *c, unsigned k)
+static void swap_places(crew *c, unsigned a, unsigned b)
 {
-    yoke__place mine = c->places[k];
-    c->places[k] = c->places[0];
-    c->places[0] = mine;
+    yoke__place of_a = c->places[a];
+    c->places[a] = c->places[b];
+    c->places[b] = of_a;
+}
+
+/* With whom to change places: with the free one (0) when a caller is here; with whoever has this worker's own, unless he
+ * is awake there, or a caller is; with itself otherwise. */
+static unsigned partner(const worker *self, long caller_core)
+{
+    const crew *c = self->crew;
+    const unsigned k = self->index;
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(c->team->topology, &count);
+    if (caller_core >= 0 && is_on_core(c, k, caller_core))
+        return is_on_core(c, 0, caller_core) ? k : 0;
+    if (!c->places[k].pinned || c->places[k].pu == self->home || (long)pus[self->home].core == caller_core)
+        return k;
+    for (unsigned other = 0; other < c->workers; other++)
+        if (c->places[other].pu == self->home)
+            return other == 0 || atomic_load(&c->worker[other].sleeping) == 1 ? other : k;
+    return k;
 }
 
 void yoke__team_make_way(worker *self)
@@ -39,9 +57,11 @@ void yoke__team_make_way(worker *self)
     crew *c = self->crew;
     const long core = core_of_cpu(c, atomic_load_explicit(&c->team->caller_cpu, memory_order_relaxed));
     pthread_mutex_lock(&c->moving);
-    if (core >= 0 && is_on_core(c, self->index, core) && !is_on_core(c, 0, core)) {
-        swap_with_free(c, self->index);
-        (void)yoke__topology_bind_thread(c->team->topology, &c->places[self->index]);
+    swap_places(c, self->index, partner(self, core));
+    const yoke__place *place = &c->places[self->index];
+    if (place->pinned && place->pu != self->bound) { /* perhaps a sleeper whose place another took */
+        (void)yoke__topology_bind_thread(c->team->topology, place);
+        self->bound = place->pu;
     }
     pthread_mutex_unlock(&c->moving);
 }
@@ -52,7 +72,7 @@ static void keep_core_of_opener(crew *c)
     const long core = core_of_cpu(c, sched_getcpu());
     for (unsigned k = 1; core >= 0 && k < c->workers; k++)
         if (is_on_core(c, k, core) && !is_on_core(c, 0, core)) {
-            swap_with_free(c, k);
+            swap_places(c, 0, k);
             return;
         }
 }
@@ -68,6 +88,7 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&self->crew->moving);
     const yoke__place place = self->crew->places[self->index];
     pthread_mutex_unlock(&self->crew->moving);
+    self->bound = place.pu;
     if (place.pinned)
         (void)yoke__topology_bind_thread(team->topology, &place);
     else
@@ -152,7 +173,7 @@ static int make_crew(crew **out, yoke__team *team, unsigned workers)
         return status;
     }
     for (unsigned k = 0; k < workers; k++)
-        c->worker[k] = (worker){.crew = c, .index = k};
+        c->worker[k] = (worker){.crew = c, .index = k, .home = c->places[k].pu};
     for (size_t k = 0; k < (size_t)SLOTS * workers; k++)
         atomic_init(&c->lanes[k].range, 0);
     *out = c;

@@ -316,6 +316,59 @@ static void replaced_pages_keep_their_nodes(void **state)
     free(after);
 }
 
+/* --- a caller that wanders --- */
+
+static void do_nothing(size_t begin, size_t end, void *argument)
+{
+    (void)begin, (void)end, (void)argument;
+    usleep(2000);
+}
+
+/* Some maps from a CPU, each after all workers fell asleep. */
+static void call_from(yoke_runtime *runtime, unsigned cpu)
+{
+    yoke_options options = {.flags = YOKE_ALWAYS_DIVIDE, .grain = 1};
+    move_to(cpu);
+    for (int k = 0; k < 6; k++) {
+        usleep(30000);
+        assert_int_equal(yoke_parallel_for_on(runtime, &options, 4 * CPUS, do_nothing, NULL), YOKE_OK);
+    }
+}
+
+static void workers_come_home_behind_a_wandering_caller(void **state)
+{
+    (void)state;
+    static const unsigned walk[] = {3, 6, 1, 5, 2, 7, 4, 3, 0};
+    yoke_runtime *runtime = open_runtime(CPUS, YOKE_PIN_COMPACT);
+    unsigned home[CPUS];
+    yoke_worker_place place;
+    for (unsigned k = 0; k < CPUS; k++) {
+        assert_int_equal(yoke_worker_place_of(runtime, k, &place), YOKE_OK);
+        home[k] = place.os_cpu;
+    }
+    bool moved = false;
+    for (size_t step = 0; step < sizeof walk / sizeof *walk; step++) {
+        call_from(runtime, walk[step]);
+        for (unsigned k = 1; k < CPUS; k++) {
+            assert_int_equal(yoke_worker_place_of(runtime, k, &place), YOKE_OK);
+            moved |= place.os_cpu != home[k];
+        }
+    }
+    assert_true(moved);
+    unsigned away = CPUS;
+    for (int round = 0; round < 20 && away > 0; round++) { /* whoever sleeps in another's place follows when he wakes */
+        call_from(runtime, 0);
+        away = 0;
+        for (unsigned k = 0; k < CPUS; k++) {
+            assert_int_equal(yoke_worker_place_of(runtime, k, &place), YOKE_OK);
+            away += place.os_cpu != home[k];
+        }
+        print_message("%u places are others than at the beginning\n", away);
+    }
+    assert_int_equal(away, 0);
+    assert_int_equal(yoke_close(runtime), YOKE_OK);
+}
+
 /* --- what cannot be had --- */
 
 static void check_refused(yoke_runtime *runtime, yoke_placement placement, int expected, const char *text)
@@ -414,6 +467,7 @@ int main(int count, char **arguments)
         TEST(large_parts_meet_at_huge_pages),
         TEST(workers_read_at_home),
         TEST(replaced_pages_keep_their_nodes),
+        TEST(workers_come_home_behind_a_wandering_caller),
         TEST(nodes_beyond_the_cpuset_are_reported),
         TEST(workers_without_a_place_own_nothing),
         TEST(full_node_passes_pages_on),
