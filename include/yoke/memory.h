@@ -1,4 +1,5 @@
-/* Arrays that Yoke allocates: page-aligned, and shared with devices without a copy where the hardware allows it. */
+/* Arrays that Yoke allocates: page-aligned, placed on NUMA nodes where the program asks for it, and shared with devices
+ * without a copy where the hardware allows it. */
 #ifndef YOKE_MEMORY_H
 #define YOKE_MEMORY_H
 
@@ -8,19 +9,66 @@
 extern "C" {
 #endif
 
-/** Where the pages of an array go. */
+/** Where the pages of an array go. Nothing is touched for it: a page takes its place when it is first written to, by
+ *  whatever thread. A node that is full passes pages on to others. On a machine of one node all are alike. */
 typedef enum yoke_placement {
-    YOKE_PLACE_DEFAULT = 0 /**< where they are first touched */
+    YOKE_PLACE_DEFAULT = 0, /**< on the node of the thread that touches them first, or as numactl says */
+    /** The k-th part on the node of worker k, where maps over the whole array begin: with w workers, bytes
+     *  [k * size / w, (k + 1) * size / w), but for the pages at the borders (huge ones where parts are of 32 MiB and
+     *  more). Worker 0 is the calling thread: its part goes to the core that is kept free for it. Workers are counted and
+     *  placed as at this call. A map on m < w workers (options.workers, or one with less than a thousand items for each)
+     *  divides the array by m: worker k then begins with parts of others. So does a map over a piece of the array. Items
+     *  that are stolen are read from afar. */
+    YOKE_PLACE_PARTITION = 1,
+    YOKE_PLACE_INTERLEAVE = 2,      /**< pages in turn over all usable nodes: for what every worker reads */
+    YOKE_PLACE_LOCAL = 3,           /**< on the node where the calling thread is now */
+    YOKE_PLACE_NODE_0 = 0x10000,    /**< on one node: YOKE_PLACE_NODE(k) */
+    YOKE_PLACE_NODE_LAST = 0x1ffff, /**< no node has a larger number */
 } yoke_placement;
 
-/** Allocates `bytes` of zeroed memory, aligned to a page. Any thread; freed with yoke_free only. 0 bytes give a pointer
- *  that can be freed.
- *  @return NULL with a detail: EINVAL for an unknown placement, EOVERFLOW, ENOMEM. */
+/** On node k, counted over the usable ones as in yoke_worker_place: 0 <= k < yoke_topology.usable.nodes. */
+#define YOKE_PLACE_NODE(k) ((yoke_placement)(YOKE_PLACE_NODE_0 + (k)))
+
+/** Allocates `bytes` of zeroed memory, aligned to a page, and to 2 MiB from 4 MiB on: such arrays ask for huge pages. Any
+ *  thread; freed with yoke_free only. 0 bytes give a pointer that can be freed. Placements other than the default one open
+ *  the default runtime, for its workers and nodes. One that cannot be had costs speed, not memory: the array is returned,
+ *  and yoke_placement_of() says why.
+ *  @return NULL with a detail: EINVAL for an unknown placement or node, EOVERFLOW, ENOMEM, or why no runtime opened. */
 YOKE_API void *yoke_alloc(size_t bytes, yoke_placement placement);
+
+/** The same with the workers and nodes of a runtime, which may be closed before the array is freed. NULL: the default one. */
+YOKE_API void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement);
 
 /** Frees memory of yoke_alloc, from any thread; NULL is fine. No call may be using it.
  *  @return 0; EINVAL when it is not the start of such memory. */
 YOKE_API int yoke_free(void *memory);
+
+enum { YOKE_REPORT_NODES = 64 };
+
+/** What became of a placement. Counts are in pages of `page_bytes`; a huge page counts as what it is made of. */
+typedef struct yoke_placement_report {
+    yoke_placement requested;
+    int status; /**< 0: the system took it; else ESTATE (it refuses), ENOSYS (it knows no nodes), EBUSY (asked for from
+                           inside a body), ENOMEM: what it refused goes where it is first touched */
+    char detail[160]; /**< the sentence for that status; "" for 0 */
+    size_t page_bytes;
+    size_t pages;   /**< of the array, or of the range */
+    size_t present; /**< of these, those that have a place: on_node[] and elsewhere together; */
+    size_t absent;  /**< and those that have none: not written to so far, or swapped out */
+    unsigned nodes; /**< usable nodes, at most YOKE_REPORT_NODES: so many entries of the next two count */
+    size_t on_node[YOKE_REPORT_NODES];   /**< pages on node k, counted as in YOKE_PLACE_NODE(k) */
+    unsigned os_node[YOKE_REPORT_NODES]; /**< the system's number of node k, as numactl has it */
+    size_t elsewhere;                    /**< pages on nodes that are not listed, such as those without CPUs */
+} yoke_placement_report;
+
+/** Where the pages of an array of yoke_alloc are now; `memory` is any address in it. Asks the system for every page: about
+ *  0.1 us each. Opens the default runtime, for the numbers of nodes. Any thread; nobody may free the array meanwhile.
+ *  @return 0; EINVAL when it is not such memory, or report is NULL; ESTATE or ENOSYS when the system does not tell (a
+ *          sandbox): then only requested, status, detail, page_bytes and pages are filled, and the rest is 0. */
+YOKE_API int yoke_placement_of(const void *memory, yoke_placement_report *report);
+
+/** The same for the pages that hold [memory, memory + bytes), which lies in one array. */
+YOKE_API int yoke_placement_of_range(const void *memory, size_t bytes, yoke_placement_report *report);
 
 #ifdef __cplusplus
 }

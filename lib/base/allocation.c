@@ -55,6 +55,19 @@ void *yoke__map_pages(size_t bytes)
     return pages == MAP_FAILED ? NULL : pages;
 }
 
+void *yoke__map_pages_aligned(size_t bytes, size_t alignment)
+{
+    size_t more;
+    unsigned char *pages = yoke__add_overflows(bytes, alignment, &more) ? NULL : yoke__map_pages(more);
+    if (pages == NULL)
+        return NULL;
+    const size_t before = (size_t)(-(uintptr_t)pages & (alignment - 1));
+    if (before > 0)
+        (void)munmap(pages, before);
+    (void)munmap(pages + before + bytes, alignment - before);
+    return pages + before;
+}
+
 void yoke__unmap_pages(void *pages, size_t bytes)
 {
     (void)munmap(pages, bytes);

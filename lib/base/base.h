@@ -37,6 +37,15 @@ static inline bool yoke__add_overflows(size_t a, size_t b, size_t *result)
     return __builtin_add_overflow(a, b, result);
 }
 
+/* Of `count` units, those of the k-th of `sharers` lie in [yoke__share(count, k, sharers), yoke__share(count, k + 1,
+ * sharers)): count * k / sharers, without overflow. Workers begin with these of a job, and own these of an array. */
+static inline uint64_t yoke__share(uint64_t count, unsigned k, unsigned sharers)
+{
+    if (count <= UINT32_MAX) /* a job's units: this is on the path of every map */
+        return count * k / sharers;
+    return count / sharers * k + count % sharers * k / sharers;
+}
+
 /* Environment: NULL when unset, empty, or when the process runs set-user-ID. */
 const char *yoke__env(const char *name);
 
@@ -87,8 +96,10 @@ void *yoke__alloc_zeroed(size_t count, size_t size);
 void *yoke__alloc_aligned(size_t alignment, size_t bytes);
 void yoke__free(void *memory);
 
-/* Whole pages, zeroed; `bytes` is a multiple of the page size. Freed by yoke__unmap_pages only. */
+/* Whole pages, zeroed; `bytes` is a multiple of the page size. Freed by yoke__unmap_pages only. The second form begins at
+ * a multiple of `alignment`, a power of two. */
 void *yoke__map_pages(size_t bytes);
+void *yoke__map_pages_aligned(size_t bytes, size_t alignment);
 void yoke__unmap_pages(void *pages, size_t bytes);
 /* Moves pages to another address, which is returned, and leaves zeroed ones in their place, at no moment none. NULL: the
  * system does not do it (kernels before 5.7, no memory); then nothing changed. */

@@ -51,6 +51,8 @@ unsigned yoke__team_workers(const yoke__team *team);
 /* Where worker k was put. Worker 0 is the caller: its place is kept free for it. EINVAL: no such worker; EBUSY from
  * inside a unit. */
 int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place);
+/* Where all of them were put, in an array that the caller frees with yoke__free. EBUSY from inside a unit; ENOMEM. */
+int yoke__team_places(yoke__team *team, yoke__place **places, unsigned *workers);
 /* Workers that sleep now. A hint. */
 unsigned yoke__team_asleep(const yoke__team *team);
 /* True while the calling thread runs a unit of any team. */

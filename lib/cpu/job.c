@@ -54,8 +54,8 @@ static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
 /* What participant k starts with. */
 static uint64_t first_range(uint32_t units, unsigned k, unsigned participants)
 {
-    return yoke__range_pack((uint32_t)((uint64_t)units * k / participants),
-                            (uint32_t)((uint64_t)units * (k + 1) / participants));
+    return yoke__range_pack((uint32_t)yoke__share(units, k, participants),
+                            (uint32_t)yoke__share(units, k + 1, participants));
 }
 
 /* A caller that is done before an awake neighbour can have begun gives it the time that a job needs to reach it; robbing
@@ -304,7 +304,7 @@ void yoke__team_serve(worker *self)
 
 /* --- the caller --- */
 
-static bool take_slot(yoke__team *team, unsigned *s)
+bool yoke__team_take_slot(yoke__team *team, unsigned *s)
 {
     uint32_t busy = atomic_load_explicit(&team->busy, memory_order_relaxed);
     for (;;) {
@@ -415,7 +415,7 @@ static int run_alone(yoke__team *team, const yoke__job *job)
 int yoke__team_run(yoke__team *team, const yoke__job *job)
 {
     unsigned s;
-    if (job->workers <= 1 || job->units <= 1 || !yoke__team_after_fork(team) || !take_slot(team, &s))
+    if (job->workers <= 1 || job->units <= 1 || !yoke__team_after_fork(team) || !yoke__team_take_slot(team, &s))
         return run_alone(team, job);
     int cancel_state; /* a cancelled caller must not unwind past workers that use its job */
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &cancel_state);

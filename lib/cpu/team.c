@@ -27,11 +27,29 @@ static bool is_on_core(const crew *c, unsigned k, long core)
     return c->places[k].pinned && !c->places[k].whole_node && (long)pus[c->places[k].pu].core == core;
 }
 
-static void swap_with_free(crew *c, unsigned k)
+static void swap_places(crew *c, unsigned a, unsigned b)
 {
-    yoke__place mine = c->places[k];
-    c->places[k] = c->places[0];
-    c->places[0] = mine;
+    yoke__place of_a = c->places[a];
+    c->places[a] = c->places[b];
+    c->places[b] = of_a;
+}
+
+/* With whom to change places: with the free one (0) when a caller is here; with whoever has this worker's own, unless he
+ * is awake there, or a caller is; with itself otherwise. */
+static unsigned partner(const worker *self, long caller_core)
+{
+    const crew *c = self->crew;
+    const unsigned k = self->index;
+    size_t count;
+    const yoke__pu *pus = yoke__topology_pus(c->team->topology, &count);
+    if (caller_core >= 0 && is_on_core(c, k, caller_core))
+        return is_on_core(c, 0, caller_core) ? k : 0;
+    if (!c->places[k].pinned || c->places[k].pu == self->home || (long)pus[self->home].core == caller_core)
+        return k;
+    for (unsigned other = 0; other < c->workers; other++)
+        if (c->places[other].pu == self->home)
+            return other == 0 || atomic_load(&c->worker[other].sleeping) == 1 ? other : k;
+    return k;
 }
 
 void yoke__team_make_way(worker *self)
@@ -39,9 +57,11 @@ void yoke__team_make_way(worker *self)
     crew *c = self->crew;
     const long core = core_of_cpu(c, atomic_load_explicit(&c->team->caller_cpu, memory_order_relaxed));
     pthread_mutex_lock(&c->moving);
-    if (core >= 0 && is_on_core(c, self->index, core) && !is_on_core(c, 0, core)) {
-        swap_with_free(c, self->index);
-        (void)yoke__topology_bind_thread(c->team->topology, &c->places[self->index]);
+    swap_places(c, self->index, partner(self, core));
+    const yoke__place *place = &c->places[self->index];
+    if (place->pinned && place->pu != self->bound) { /* perhaps a sleeper whose place another took */
+        (void)yoke__topology_bind_thread(c->team->topology, place);
+        self->bound = place->pu;
     }
     pthread_mutex_unlock(&c->moving);
 }
@@ -52,7 +72,7 @@ static void keep_core_of_opener(crew *c)
     const long core = core_of_cpu(c, sched_getcpu());
     for (unsigned k = 1; core >= 0 && k < c->workers; k++)
         if (is_on_core(c, k, core) && !is_on_core(c, 0, core)) {
-            swap_with_free(c, k);
+            swap_places(c, 0, k);
             return;
         }
 }
@@ -68,6 +88,7 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&self->crew->moving);
     const yoke__place place = self->crew->places[self->index];
     pthread_mutex_unlock(&self->crew->moving);
+    self->bound = place.pu;
     if (place.pinned)
         (void)yoke__topology_bind_thread(team->topology, &place);
     else
@@ -152,7 +173,7 @@ static int make_crew(crew **out, yoke__team *team, unsigned workers)
         return status;
     }
     for (unsigned k = 0; k < workers; k++)
-        c->worker[k] = (worker){.crew = c, .index = k};
+        c->worker[k] = (worker){.crew = c, .index = k, .home = c->places[k].pu};
     for (size_t k = 0; k < (size_t)SLOTS * workers; k++)
         atomic_init(&c->lanes[k].range, 0);
     *out = c;
@@ -304,20 +325,51 @@ unsigned yoke__team_workers(const yoke__team *team)
     return atomic_load_explicit(&team->workers, memory_order_relaxed);
 }
 
+/* A slot of its own keeps the crew as it is; running maps need not end for that. */
+static crew *hold_crew(yoke__team *team, unsigned *s)
+{
+    while (!yoke__team_after_fork(team))
+        yoke__relax();
+    while (!yoke__team_take_slot(team, s))
+        (void)sched_yield();
+    return atomic_load_explicit(&team->crew, memory_order_acquire);
+}
+
+static void let_go(yoke__team *team, unsigned s)
+{
+    atomic_fetch_and_explicit(&team->busy, ~(1u << s), memory_order_release);
+}
+
 int yoke__team_place(yoke__team *team, unsigned k, yoke__place *place)
 {
+    unsigned s;
     if (yoke__team_inside())
         return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
-    take_all_slots(team, true);
-    crew *c = atomic_load(&team->crew);
+    crew *c = hold_crew(team, &s);
     bool known = k < c->workers;
     pthread_mutex_lock(&c->moving);
     if (known)
         *place = c->places[k];
     pthread_mutex_unlock(&c->moving);
-    free_all_slots(team);
+    let_go(team, s);
     return known ? YOKE_OK
                  : yoke__fail(YOKE_EINVAL, "there is no worker %u; yoke_workers() says how many there are", k);
+}
+
+int yoke__team_places(yoke__team *team, yoke__place **places, unsigned *workers)
+{
+    unsigned s;
+    if (yoke__team_inside())
+        return yoke__fail(YOKE_EBUSY, "a body cannot ask where workers are; ask between maps");
+    crew *c = hold_crew(team, &s);
+    *workers = yoke__team_workers(team); /* those that the system refused begin no range */
+    *places = yoke__alloc_zeroed(*workers, sizeof **places);
+    pthread_mutex_lock(&c->moving);
+    for (unsigned k = 0; k < *workers && *places != NULL; k++)
+        (*places)[k] = c->places[k];
+    pthread_mutex_unlock(&c->moving);
+    let_go(team, s);
+    return *places != NULL ? YOKE_OK : yoke__fail(YOKE_ENOMEM, "no memory for the places of %u workers", *workers);
 }
 
 unsigned yoke__team_asleep(const yoke__team *team)

@@ -31,6 +31,8 @@ typedef struct worker {
     struct crew *crew;
     pthread_t thread;
     unsigned index;
+    unsigned home;     /* the PU of its first place: parts of arrays lie there; */
+    unsigned bound;    /* and where its thread is bound now, which is its place but for one that changed in its sleep */
     int64_t gap_ns;    /* smoothed idle time between jobs */
     long preemptions;  /* involuntary context switches when last looked */
     unsigned cautious; /* sleeps left for which the CPU counts as wanted by others */
@@ -76,9 +78,12 @@ static inline lane *yoke__lane(const crew *c, unsigned s, unsigned k)
 /* Body of a worker's thread. */
 void yoke__team_serve(worker *self);
 
-/* Takes the free place when a caller runs where the worker is pinned. The scheduler would leave them there for
- * milliseconds, each in the other's way, beside an idle core. */
+/* Takes the free place when a caller runs where the worker is pinned, for the scheduler would leave them there for
+ * milliseconds, each in the other's way, beside an idle core. Goes home when the caller has left. */
 void yoke__team_make_way(worker *self);
+
+/* False when none is free. Whoever has one, its bit of `busy`, keeps the crew from being replaced. */
+bool yoke__team_take_slot(yoke__team *team, unsigned *s);
 
 /* When the team's threads were lost to a fork, builds new ones. False while another thread is at it. */
 bool yoke__team_after_fork(yoke__team *team);

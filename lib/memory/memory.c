@@ -2,12 +2,19 @@
  * middle of a change finds it whole; what it does not find is lock and callers that stayed behind in the parent. */
 #include <pthread.h>
 #include <sched.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "lib/memory/memory.h"
 
-enum { WATCHERS = 16 };
+enum {
+    WATCHERS = 16,
+    HUGE_PAGE = 2 << 20, /* of x86-64 and AArch64 with pages of 4 KiB; with others the kernel's own choice is kept */
+    HUGE_FROM = 2 * HUGE_PAGE, /* smaller blocks are too rarely missed in the TLB to be worth their alignment */
+    HUGE_PER_SHARE = 16        /* a border is off by half a huge page at most: 3 % of a share of so many */
+};
 
 struct yoke__block {
     yoke__block *_Atomic next;
@@ -18,6 +25,11 @@ struct yoke__block {
     atomic_uint moves; /* how often its pages were replaced */
     bool kept;
     yoke__block *next_kept;
+    yoke_placement requested;
+    int refusal; /* 0, or why its pages go where they are first touched */
+    char detail[160];
+    size_t part_count;  /* at least one */
+    yoke__part parts[]; /* of different policies: each is a mapping of its own for the kernel */
 };
 
 typedef struct watcher {
@@ -51,31 +63,106 @@ __attribute__((constructor)) static void watch_forks(void)
 
 /* --- blocks --- */
 
-void *yoke_alloc(size_t bytes, yoke_placement placement)
+static size_t page_bytes(void)
 {
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    if (placement != YOKE_PLACE_DEFAULT) {
-        yoke__fail(YOKE_EINVAL, "unknown placement %d; use one of enum yoke_placement", (int)placement);
+    return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+static bool has_huge_pages(size_t bytes)
+{
+    return bytes >= HUGE_FROM && page_bytes() == 4096;
+}
+
+size_t yoke__memory_granule(size_t bytes, size_t shares)
+{
+    return has_huge_pages(bytes) && bytes / shares >= (size_t)HUGE_PER_SHARE * HUGE_PAGE ? HUGE_PAGE : page_bytes();
+}
+
+static unsigned char *map_block(size_t bytes)
+{
+    return has_huge_pages(bytes) ? yoke__map_pages_aligned(bytes, HUGE_PAGE) : yoke__map_pages(bytes);
+}
+
+/* Pages in turn over nodes are huge only where each node gets many of them. */
+static void advise_huge_pages(const yoke__block *block, const yoke__placing *how)
+{
+    if (how->node_count > 1 && yoke__memory_granule(block->bytes, how->node_count) != HUGE_PAGE)
+        (void)madvise(block->start, block->bytes, MADV_NOHUGEPAGE);
+    else if (has_huge_pages(block->bytes))
+        (void)madvise(block->start, block->bytes, MADV_HUGEPAGE);
+}
+
+/* All parts are tried: one node that is refused does not keep the others from theirs. */
+static int set_policies(const yoke__block *block, const yoke__placing *how)
+{
+    int status = how->status;
+    if (how->node_count > 0)
+        status = yoke__topology_interleave(block->start, block->bytes, how->nodes, how->node_count);
+    for (size_t k = 0; k < how->part_count; k++) {
+        const yoke__part *part = &block->parts[k];
+        int one = yoke__topology_prefer_node(block->start + part->begin, part->end - part->begin, part->node);
+        if (one != YOKE_OK)
+            status = one;
+    }
+    return status;
+}
+
+static void place_pages(yoke__block *block, const yoke__placing *how)
+{
+    block->requested = how->requested;
+    block->part_count = how->part_count > 0 ? how->part_count : 1;
+    for (size_t k = 0; k < how->part_count; k++)
+        block->parts[k] = how->parts[k];
+    if (how->part_count == 0)
+        block->parts[0].begin = 0;
+    block->parts[block->part_count - 1].end = block->bytes; /* to the end of its last page */
+    advise_huge_pages(block, how);
+    block->refusal = set_policies(block, how);
+    if (how->one_node)
+        block->refusal = YOKE_OK;
+    (void)snprintf(block->detail, sizeof block->detail, "%s", block->refusal != 0 ? yoke_error_detail() : "");
+}
+
+static yoke__block *new_block(size_t bytes, size_t parts)
+{
+    size_t size;
+    if (yoke__mul_overflows(parts > 0 ? parts : 1, sizeof(yoke__part), &size) ||
+        yoke__add_overflows(size, sizeof(yoke__block), &size))
+        return NULL;
+    yoke__block *block = yoke__alloc(size);
+    unsigned char *start = block != NULL ? map_block(bytes) : NULL;
+    if (start == NULL) {
+        yoke__free(block);
         return NULL;
     }
+    block->start = start;
+    block->bytes = bytes;
+    atomic_init(&block->holders, 1);
+    atomic_init(&block->freed, false);
+    atomic_init(&block->moves, 0);
+    block->kept = false;
+    return block;
+}
+
+void *yoke__memory_alloc(size_t bytes, const yoke__placing *placing)
+{
+    static const yoke__placing anywhere;
+    const size_t page = page_bytes();
+    if (placing == NULL)
+        placing = &anywhere;
     if (bytes > PTRDIFF_MAX - page) {
         yoke__fail(YOKE_EOVERFLOW, "%zu bytes are more than the address space; check how the size was computed", bytes);
         return NULL;
     }
     const size_t whole = bytes == 0 ? page : (bytes + page - 1) / page * page;
-    yoke__block *block = yoke__alloc(sizeof *block);
-    unsigned char *start = block != NULL ? yoke__map_pages(whole) : NULL;
-    if (start == NULL) {
-        yoke__free(block);
+    yoke__block *block = new_block(whole, placing->part_count);
+    if (block == NULL) {
         yoke__fail(YOKE_ENOMEM, "the system has no %zu bytes of memory; free some, or work in smaller parts", whole);
         return NULL;
     }
-    block->start = start;
-    block->bytes = whole;
-    atomic_init(&block->holders, 1);
-    atomic_init(&block->freed, false);
-    atomic_init(&block->moves, 0);
-    block->kept = false;
+    place_pages(block, placing);
+    unsigned char *start =
+        block->start; /* another thread that guesses the address may free it once it is in the list */
     pthread_mutex_lock(&lock);
     atomic_init(&block->next, atomic_load_explicit(&blocks, memory_order_relaxed));
     atomic_store_explicit(&blocks, block, memory_order_release);
@@ -195,6 +282,13 @@ size_t yoke__block_bytes(const yoke__block *block)
     return block->bytes;
 }
 
+yoke_placement yoke__block_placement(const yoke__block *block, int *status, const char **detail)
+{
+    *status = block->refusal;
+    *detail = block->detail;
+    return block->requested;
+}
+
 unsigned yoke__block_moves(const yoke__block *block)
 {
     return atomic_load(&block->moves);
@@ -205,14 +299,20 @@ bool yoke__block_is_freed(const yoke__block *block)
     return atomic_load_explicit(&block->freed, memory_order_acquire);
 }
 
+/* Part by part, for the kernel moves no range over the border of two policies; the fresh pages follow the old policy. */
 int yoke__block_replace_pages(yoke__block *block)
 {
-    const void *moved = yoke__move_pages_away(block->start, block->bytes);
-    if (moved == NULL)
-        return yoke__fail(YOKE_ENOMEM, "the pages of %p could not be replaced: no memory, or a kernel before Linux 5.7",
-                          (void *)block->start);
-    memcpy(block->start, moved, block->bytes);
-    atomic_fetch_add(&block->moves, 1);
+    for (size_t k = 0; k < block->part_count; k++) {
+        unsigned char *at = block->start + block->parts[k].begin;
+        const size_t bytes = block->parts[k].end - block->parts[k].begin;
+        const void *moved = yoke__move_pages_away(at, bytes);
+        if (moved == NULL)
+            return yoke__fail(YOKE_ENOMEM,
+                              "the pages of %p could not be replaced: no memory, or a kernel before Linux 5.7",
+                              (void *)block->start);
+        memcpy(at, moved, bytes);
+        atomic_fetch_add(&block->moves, 1);
+    }
     return YOKE_OK;
 }
 

@@ -1,4 +1,4 @@
-/* Door of lib/topology: what CPUs there are, which of them we may use, where to put workers. Uses base only, and is
+/* Door of lib/topology: what CPUs there are, which of them we may use, where workers and pages go. Uses base only, and is
  * the only room that knows hwloc.
  *
  * A topology is a checked flat table of the usable processing units (PUs) plus counts of the whole machine; nothing in
@@ -79,6 +79,28 @@ unsigned yoke__topology_distance(const yoke__pu *a, const yoke__pu *b);
  * distance come in cyclic order from self + 1, so that not everyone robs the same victim first. Pure; O(workers). */
 void yoke__topology_steal_order(const yoke__pu *pus, const yoke__place *places, unsigned workers, unsigned self,
                                 unsigned *order);
+
+/* A part of an array, in bytes from its start, and its NUMA node by the kernel's number. */
+typedef struct yoke__part {
+    size_t begin, end;
+    unsigned node;
+} yoke__part;
+
+/* Divides an array of `bytes` as a job is divided: the k-th part goes to the node of the k-th worker. Parts of different
+ * nodes meet at multiples of `granule`, and a granule goes to the owner of its middle; neighbours on one node are one
+ * part. Fills at most `workers` parts that cover [0, bytes) and returns their number. Pure. */
+size_t yoke__topology_partition(const yoke__pu *pus, const yoke__place *places, unsigned workers, size_t bytes,
+                                size_t granule, yoke__part *parts);
+
+/* Tells the kernel where pages of [start, start + bytes) go when they are touched for the first time: to a node, or to
+ * several in turn, by the kernel's numbers; elsewhere when these are full. Whole pages. 0; ESTATE when the kernel refuses,
+ * ENOSYS when it knows no nodes, ENOMEM. */
+int yoke__topology_prefer_node(void *start, size_t bytes, unsigned node);
+int yoke__topology_interleave(void *start, size_t bytes, const unsigned *nodes, size_t count);
+
+/* The node of each of `count` pages from `start`, by the kernel's number; -1: the page was not written to so far, or is
+ * swapped out. 0; ESTATE or ENOSYS as above. */
+int yoke__topology_nodes_of_pages(const void *start, size_t count, int *nodes);
 
 /* Asks the helper process, which has the program's environment, something that is none of a topology's business: its
  * options are in tools/topology_helper.c. The caller frees the answer with yoke__free, also on failure. 0, ENOSYS where the

@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -52,6 +52,7 @@ for number in 0 -5 abc '' 5x 99999999999999999999 1.5; do
     ends 1 'width is' mandelbrot out.png "$number"
     ends 1 'size is' heat out.png "$number"
     ends 1 'bodies is' nbody "$number"
+    ends 1 'n is' numa "$number"
 done
 ends 1 'radius is "-1"' blur png/rgb8.png out.png -1
 ends 1 'radius is "100000"' blur png/rgb8.png out.png 100000
@@ -69,6 +70,10 @@ same m1.png c1.png
 ends 0 '' heat heat.png 65 20
 ends 0 '' heat heat.png 3 0
 ends 0 'energy' nbody 130 3
+ends 0 '^100003 numbers.*NUMA nodes: [1-9]' numa 100003
+for row in default partition interleave local 'last node'; do
+    grep -q "^$row  *[0-9.]* " out || wrong "numa printed no row for $row"
+done
 ends 1 'cannot be written' mandelbrot /nowhere/out.png 5 5
 [ ! -e /dev/full ] || ends 1 'cannot be written' mandelbrot /dev/full 300 300
 

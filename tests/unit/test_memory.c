@@ -1,5 +1,5 @@
 /* lib/memory: blocks are zeroed pages, found by any address in them, freed once, and kept while somebody holds them. */
-#include <fcntl.h>
+#include <limits.h>
 #include <pthread.h>
 #include <sched.h>
 #include <sys/mman.h>
@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include "lib/memory/memory.h"
-#include "tests/emulated.h"
 #include "tests/unit/support.h"
 
 static size_t page;
@@ -45,7 +44,7 @@ static yoke__block *block_at(const void *at, size_t bytes)
 static void arrays_of_every_size_are_zeroed_whole_pages(void **state)
 {
     (void)state;
-    const size_t sizes[] = {0, 1, page - 1, page, page + 1, 2 * page - 1, 1000003, 64 * page};
+    const size_t sizes[] = {0, 1, page - 1, page, page + 1, 2 * page - 1, 1000003, 64 * page, 5000011};
     for (size_t k = 0; k < sizeof sizes / sizeof *sizes; k++)
         for (int round = 0; round < 2; round++) { /* what the first leaves behind must not show in the second */
             unsigned char *array = array_of(sizes[k]);
@@ -76,8 +75,9 @@ static void absurd_sizes_and_placements_are_refused(void **state)
     }
     assert_null(yoke_alloc((size_t)PTRDIFF_MAX - page, YOKE_PLACE_DEFAULT));
     assert_int_equal(yoke__last_failure(), YOKE_ENOMEM);
-    for (int placement = -1; placement <= 1; placement += 2) {
-        assert_null(yoke_alloc(100, (yoke_placement)placement));
+    const int placements[] = {-1, INT_MIN, YOKE_PLACE_LOCAL + 1, 0xffff, 0x20000, INT_MAX};
+    for (size_t k = 0; k < sizeof placements / sizeof *placements; k++) {
+        assert_null(yoke_alloc(100, (yoke_placement)placements[k]));
         assert_int_equal(yoke__last_failure(), YOKE_EINVAL);
     }
 }
@@ -282,67 +282,6 @@ static void unwatch_waits_for_a_call_under_way(void **state)
     yoke__memory_release(block);
 }
 
-/* --- fresh pages --- */
-
-/* The physical page; 0: the system does not tell (that takes a privilege). */
-static uint64_t frame_of(const void *at)
-{
-    uint64_t entry = 0;
-    int file = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    if (file >= 0 && pread(file, &entry, sizeof entry, (off_t)((uintptr_t)at / page * sizeof entry)) != sizeof entry)
-        entry = 0;
-    if (file >= 0)
-        (void)close(file);
-    return entry & ((UINT64_C(1) << 55) - 1);
-}
-
-static void fresh_pages_have_the_content_and_another_place(void **state)
-{
-    (void)state;
-    if (emulated("the emulator moves no pages"))
-        skip();
-    enum { PAGES = 9 };
-    const size_t whole = PAGES * page;
-    uint64_t before[PAGES], random = seed_of("fresh pages");
-    unsigned char *array = array_of(whole), *copy = malloc(whole);
-    assert_non_null(copy);
-    for (size_t b = 0; b < whole; b++)
-        array[b] = copy[b] = (unsigned char)draw(&random);
-    for (size_t k = 0; k < PAGES; k++)
-        before[k] = frame_of(array + k * page);
-    yoke__block *block = yoke__memory_hold(array, whole);
-    assert_int_equal(yoke__block_replace_pages(block), YOKE_OK);
-    assert_memory_equal(array, copy, whole);
-    assert_true(block_at(array, whole) == block);
-    if (before[0] == 0)
-        print_message("not seen: whether the pages are others (no privilege to look)\n");
-    for (size_t k = 0; k < PAGES; k++)
-        assert_true(before[k] == 0 || frame_of(array + k * page) != before[k]);
-    memset(array, 1, whole);
-    assert_int_equal(yoke_free(array), YOKE_OK);
-    yoke__memory_release(block);
-    assert_false(is_mapped(array));
-    free(copy);
-}
-
-static void pages_that_cannot_be_replaced_stay(void **state)
-{
-    (void)state;
-    unsigned char *array = array_of(2 * page);
-    memset(array, 42, 2 * page);
-    uint64_t before = frame_of(array);
-    yoke__block *block = yoke__memory_hold(array, 1);
-    yoke__alloc_fail_at(1, true);
-    assert_int_equal(yoke__block_replace_pages(block), YOKE_ENOMEM);
-    yoke__alloc_fail_at(0, false);
-    assert_non_null(strstr(yoke_error_detail(), "replaced"));
-    for (size_t b = 0; b < 2 * page; b++)
-        assert_int_equal(array[b], 42);
-    assert_int_equal(frame_of(array), before);
-    yoke__memory_release(block);
-    assert_int_equal(yoke_free(array), YOKE_OK);
-}
-
 /* --- threads and children --- */
 
 enum { HAMMERS = 4, KEPT = 8, BALLAST = 600 };
@@ -489,8 +428,6 @@ int main(void)
         cmocka_unit_test(watchers_hear_of_held_blocks_that_are_freed),
         cmocka_unit_test(places_of_watchers_are_used_again),
         cmocka_unit_test(unwatch_waits_for_a_call_under_way),
-        cmocka_unit_test(fresh_pages_have_the_content_and_another_place),
-        cmocka_unit_test(pages_that_cannot_be_replaced_stay),
         cmocka_unit_test_setup_teardown(threads_allocate_hold_and_free_at_once, load_ballast, drop_ballast),
         cmocka_unit_test_setup_teardown(child_forked_in_the_middle_of_changes_allocates_and_frees, load_ballast,
                                         drop_ballast),
