@@ -8,4 +8,7 @@
 /* Keeps it as this thread's last one. */
 void yoke__decision_set(const yoke_decision *decision);
 
+/* How often this thread did that. */
+unsigned yoke__decision_count(void);
+
 #endif
