@@ -6,7 +6,7 @@
 #include "lib/trace/trace.h"
 
 enum { FIRST_UNITS = 64, MOST_CHUNKS = 64 };
-static const int64_t most_ns = 1000000000, chunk_ns = 100000000;
+static const int64_t most_ns = 2000000000, chunk_ns = 100000000;
 
 /* --- one check at a time: signal handlers belong to the process --- */
 
@@ -82,13 +82,13 @@ static int check_chunk(yoke__check *c, size_t begin, size_t end)
 }
 
 /* The chunk's length, from how long the first units took. */
-static size_t chunk_for(const yoke__check *c, size_t units, int64_t took_ns)
+static size_t chunk_for(const yoke__check *c, size_t first, int64_t took_ns)
 {
-    const double wanted = (double)chunk_ns / ((double)(took_ns + 1) / (double)units);
+    const double wanted = (double)chunk_ns / ((double)(took_ns + 1) / (double)first);
     size_t chunk = wanted < (double)c->stage.chunk ? (size_t)wanted : c->stage.chunk;
     if (c->kernel->shape == YOKE_SHAPE_LANES)
         chunk = chunk / yoke_lanes_max * yoke_lanes_max;
-    return chunk > units ? chunk : units;
+    return chunk > first ? chunk : first;
 }
 
 static uint64_t draw_below(yoke__check *c, uint64_t limit)
@@ -104,11 +104,13 @@ static int check_chunks(yoke__check *c)
     size_t first = c->stage.row > 1 ? 1 : FIRST_UNITS;
     if (c->stage.scatters || first > c->stage.chunk)
         first = c->stage.chunk;
-    const int64_t start = yoke__now_ns();
+    const int64_t start = yoke__check_clock();
     int status = check_chunk(c, 0, first);
     if (status != YOKE_OK || first == units)
         return status;
-    const size_t chunk = chunk_for(c, first, yoke__now_ns() - start);
+    size_t chunk = chunk_for(c, first, yoke__check_clock() - start);
+    if (chunk == 0)
+        chunk = 1;
     const size_t chunks = (units - first + chunk - 1) / chunk;
     const size_t wanted = chunks < MOST_CHUNKS ? chunks : MOST_CHUNKS;
     size_t checked = first, done = 0;
@@ -131,7 +133,7 @@ static int check_kernel(yoke_runtime *runtime, const yoke__checked *checked)
     yoke__check c = {.checks = runtime->checks,
                      .kernel = checked->kernel,
                      .random = runtime->checks->seed,
-                     .deadline = yoke__now_ns() + most_ns};
+                     .deadline = yoke__check_clock() + most_ns};
     if (yoke__stage_open(&c.stage, runtime, checked) != YOKE_OK)
         return yoke__not_looked_at(c.checks, c.kernel,
                                    "not checked: there is no memory for copies of its arrays (1 GiB "

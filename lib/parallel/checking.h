@@ -171,6 +171,8 @@ size_t yoke__check_items(const yoke__check *c);
 yoke__where yoke__check_item(const yoke__check *c, size_t item);
 /* On what was put. */
 bool yoke__check_run(yoke__check *c, yoke__where where);
+/* Time that this thread has computed: what others do to the machine changes nothing. */
+int64_t yoke__check_clock(void);
 bool yoke__check_is_late(const yoke__check *c);
 /* After a fault of units [begin, end): finds the item, and reports it. */
 int yoke__check_locate(yoke__check *c, size_t begin, size_t end);

@@ -50,6 +50,7 @@ static struct {
     volatile sig_atomic_t running;
     yoke__fault fault;
     sigjmp_buf back;
+    sigset_t mask;
     struct sigaction previous[SIGNALS];
 } watch;
 
@@ -105,12 +106,13 @@ static void caught(int number, siginfo_t *info, void *context)
 
 int yoke__guards_watch(const yoke__area *areas, unsigned count)
 {
-    struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
+    struct sigaction action = {.sa_sigaction = caught, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask);
     watch.thread = pthread_self();
     watch.areas = areas;
     watch.count = count;
     watch.running = 0;
+    (void)pthread_sigmask(SIG_SETMASK, NULL, &watch.mask);
     for (int k = 0; k < SIGNALS; k++)
         if (sigaction(signals[k], NULL, &watch.previous[k]) != 0 || sigaction(signals[k], &action, NULL) != 0) {
             if (k == 1)
@@ -128,7 +130,8 @@ void yoke__guards_unwatch(void)
 
 bool yoke__guards_run(void (*run)(void *context), void *context, yoke__fault *fault)
 {
-    if (sigsetjmp(watch.back, 0) != 0) { /* with SA_NODEFER the mask stays as it is */
+    if (sigsetjmp(watch.back, 0) != 0) {
+        (void)pthread_sigmask(SIG_SETMASK, &watch.mask, NULL); /* saved once: to do it for each item takes a while */
         *fault = watch.fault;
         return false;
     }

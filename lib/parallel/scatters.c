@@ -77,12 +77,17 @@ static int check_owners(yoke__check *c, unsigned k)
                                                 "element")
                           : YOKE_OK;
     yoke__stage_put(&c->stage, 0, c->stage.units, false, FILL_A);
-    for (size_t item = 0; item < items && status == YOKE_OK && (item < LEAST_ITEMS || !yoke__check_is_late(c));
-         item++) {
+    size_t item = 0;
+    for (; item < items && status == YOKE_OK && (item < LEAST_ITEMS || !yoke__check_is_late(c)); item++) {
         const yoke__where where = yoke__check_item(c, item);
         status = yoke__check_run(c, where) ? claim(c, k, owner, item) : yoke__check_locate(c, where.begin, where.end);
     }
     yoke__free(owner);
+    if (status == YOKE_OK && item < yoke__check_items(c))
+        return yoke__not_looked_at(c->checks, c->kernel,
+                                   "only the first %zu items were searched for those that write the same value to the "
+                                   "same element",
+                                   item);
     return status;
 }
 

@@ -127,8 +127,8 @@ static void items_that_write_the_same_element_are_found(void **state)
     uint64_t seed = seed_of(__func__);
     for (unsigned long round = 0; round < rounds_of(20); round++) {
         place p = draw_place(&seed, 5);
-        if (p.n > 4000)
-            p.n = 4000;
+        if (p.n > 1000)
+            p.n = 1000;
         if (p.bad >= p.n)
             p.bad = p.n - 1;
         FOUND(MAP(bad_collision, p.n, x, y, p.bad), bad_collision, "item %zu and item %zu both write y[%zu]", p.bad - 5,

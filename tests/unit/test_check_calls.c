@@ -129,7 +129,6 @@ static void each_finding_is_printed_once(void **state)
     assert_int_equal(heard(text, sizeof text), 2);
     assert_int_equal(strncmp(text, "yoke: kernel bad_unwritten (", 28), 0);
     assert_non_null(strstr(text, "check_kernels.h:"));
-    assert_non_null(strstr(text, "yoke: kernel bad_read_in ("));
 }
 
 static void a_map_of_one_item_is_checked(void **state)
@@ -153,11 +152,10 @@ static void large_calls_are_sampled_and_it_is_said(void **state)
     double *a = (double *)(void *)from, *b = a + n;
     listen();
     int status = parallel_map_on(checking, NULL, yoke_dscale, n, b, a, 2.0);
-    const unsigned lines = heard(text, sizeof text);
+    assert_int_equal(heard(text, sizeof text), 0);
     assert_int_equal(status, YOKE_OK);
-    if (lines != 0) /* not on a machine that is fast enough for all */
+    if (text[0] != '\0') /* nothing on a machine that is fast enough for all */
         assert_non_null(strstr(text, "kernel yoke_dscale ("));
-    assert_true(lines <= 1);
     (void)munmap(from, LARGE);
 }
 
