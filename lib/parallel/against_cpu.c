@@ -157,6 +157,8 @@ static int compare_array(yoke__before *b, yoke_runtime *runtime, const yoke__wor
     const yoke_kernel *kernel = checked->kernel;
     const yoke_parameter *p = &kernel->parameters[k];
     const yoke__element element = yoke__element_of(p->type, p->size);
+    if (!yoke__type_is_dense(kernel, p->type, p->size))
+        return YOKE_OK;
     copy_rows(checked, k, b->bytes[k], b->cpu[k], checked->call.argument[k], true);
     const yoke__distance d = yoke__elements_compare(element, p->size, kernel->exact != 0, checked->call.argument[k],
                                                     b->cpu[k], b->bytes[k] / p->size);
@@ -167,6 +169,8 @@ static int compare_partials(yoke_runtime *runtime, const yoke__work *work, const
 {
     const yoke_kernel *kernel = work->checked->kernel;
     const yoke__element element = yoke__element_of(kernel->result_type, kernel->result_size);
+    if (!yoke__type_is_dense(kernel, kernel->result_type, kernel->result_size))
+        return YOKE_OK;
     const yoke__distance d =
         yoke__elements_compare(element, kernel->result_size, kernel->exact != 0, work->partials, partials, work->items);
     return d.first < work->items ? report(runtime, work, YOKE_MAX_PARAMETERS, "partial result ", d) : YOKE_OK;

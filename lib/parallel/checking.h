@@ -78,6 +78,8 @@ typedef enum yoke__element {
 } yoke__element;
 
 yoke__element yoke__element_of(const char *type, size_t size);
+/* Whether all its bytes mean something: structures may have padding, and what is not understood counts as such. */
+bool yoke__type_is_dense(const yoke_kernel *kernel, const char *type, size_t size);
 /* The same bits, or both no number. Structures (OTHER) may hold padding: they are always the same. */
 bool yoke__element_same(yoke__element element, size_t size, const void *a, const void *b);
 

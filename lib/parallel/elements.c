@@ -1,5 +1,7 @@
 /* Elements of arrays, compared by what their types mean. */
+#include <ctype.h>
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "lib/parallel/checking.h"
@@ -8,23 +10,110 @@
  * bound, relative to the largest result of the array. */
 enum { MOST_ULP = 64, MOST_ULP_OF_LARGEST = 4 };
 
+/* --- types by name --- */
+
+#define INTEGER(T)                           \
+    {                                        \
+#T, sizeof(T), YOKE__ELEMENT_INTEGER \
+    }
+
+static const struct {
+    const char *name;
+    size_t size;
+    yoke__element element;
+} types[] = {
+    {"float", sizeof(float), YOKE__ELEMENT_FLOAT},
+    {"double", sizeof(double), YOKE__ELEMENT_DOUBLE},
+    INTEGER(char),
+    INTEGER(signed char),
+    INTEGER(unsigned char),
+    INTEGER(short),
+    INTEGER(unsigned short),
+    INTEGER(int),
+    INTEGER(unsigned),
+    INTEGER(unsigned int),
+    INTEGER(long),
+    INTEGER(unsigned long),
+    INTEGER(long long),
+    INTEGER(unsigned long long),
+    INTEGER(int8_t),
+    INTEGER(int16_t),
+    INTEGER(int32_t),
+    INTEGER(int64_t),
+    INTEGER(uint8_t),
+    INTEGER(uint16_t),
+    INTEGER(uint32_t),
+    INTEGER(uint64_t),
+    INTEGER(size_t),
+    INTEGER(ptrdiff_t),
+    INTEGER(intptr_t),
+    INTEGER(uintptr_t),
+};
+enum { TYPES = sizeof types / sizeof *types };
+
+/* TYPES: none of them. */
+static size_t type_of(const char *name, size_t length)
+{
+    size_t k = 0;
+    while (k < TYPES && (strncmp(types[k].name, name, length) != 0 || types[k].name[length] != '\0'))
+        k++;
+    return k;
+}
+
 yoke__element yoke__element_of(const char *type, size_t size)
 {
-    static const char *const integers[] = {
-        "char",      "signed char",  "unsigned char", "short",         "unsigned short", "int",
-        "unsigned",  "unsigned int", "long",          "unsigned long", "long long",      "int8_t",
-        "int16_t",   "int32_t",      "int64_t",       "uint8_t",       "size_t",         "unsigned long long",
-        "ptrdiff_t", "uint16_t",     "uint32_t",      "uint64_t",      "intptr_t",       "uintptr_t",
-    };
-    if (strcmp(type, "float") == 0 && size == sizeof(float))
-        return YOKE__ELEMENT_FLOAT;
-    if (strcmp(type, "double") == 0 && size == sizeof(double))
-        return YOKE__ELEMENT_DOUBLE;
-    for (size_t k = 0; k < sizeof integers / sizeof *integers; k++)
-        if (strcmp(type, integers[k]) == 0)
-            return YOKE__ELEMENT_INTEGER;
-    return YOKE__ELEMENT_OTHER;
+    const size_t k = type_of(type, strlen(type));
+    return k < TYPES && types[k].size == size ? types[k].element : YOKE__ELEMENT_OTHER;
 }
+
+/* Bytes of "float x", "float x, y" or "int part[4][2]", up to the semicolon that *at then stands on; 0: not understood. */
+static size_t bytes_of_member(const char **at)
+{
+    const char *begin = *at + strspn(*at, " \n\t"), *end = begin + strcspn(begin, ",[;"), *name = end;
+    while (name > begin && (name[-1] == ' ' || name[-1] == '_' || isalnum((unsigned char)name[-1])) &&
+           !(name[-1] == ' ' && name < end && name[0] != ' '))
+        name--;
+    while (name > begin && name[-1] == ' ')
+        name--;
+    const size_t type = type_of(begin, (size_t)(name - begin));
+    size_t bytes = 0, one = type < TYPES ? types[type].size : 0;
+    for (; *end != ';' && *end != '\0'; end++) {
+        if (*end == '[') {
+            char *after;
+            one *= strtoul(end + 1, &after, 10);
+            if (*after != ']')
+                return 0;
+            end = after;
+        } else if (*end == ',') {
+            bytes += one;
+            one = type < TYPES ? types[type].size : 0;
+        }
+    }
+    *at = end;
+    return one != 0 ? bytes + one : 0;
+}
+
+bool yoke__type_is_dense(const yoke_kernel *kernel, const char *type, size_t size)
+{
+    if (yoke__element_of(type, size) != YOKE__ELEMENT_OTHER)
+        return true;
+    for (const yoke_text *const *text = kernel->texts_begin; text != kernel->texts_end; text++) {
+        if (*text == NULL || !(*text)->is_type || strcmp((*text)->name, type) != 0)
+            continue;
+        const char *at = (*text)->body + strspn((*text)->body, " {");
+        size_t sum = 0;
+        for (; *at != '}' && *at != '\0'; at += strspn(at, "; \n\t")) {
+            const size_t bytes = bytes_of_member(&at);
+            if (bytes == 0)
+                return false;
+            sum += bytes;
+        }
+        return sum == size;
+    }
+    return false;
+}
+
+/* --- values --- */
 
 static double value_of(yoke__element element, const void *at)
 {

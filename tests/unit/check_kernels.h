@@ -11,14 +11,16 @@
 /* --- a runtime that checks, and what it says --- */
 
 static yoke_runtime *checking;
-static FILE *said; /* stderr of the check */
+static const char *isa; /* NULL: the best */
+static FILE *said;      /* stderr of the check */
 static int saved_stderr;
 
 static inline int open_checking(void **state)
 {
     (void)state;
     (void)unsetenv("YOKE_CHECK");
-    checking = yoke_open(&(yoke_runtime_options){.check = 1, .workers = 3, .pin = YOKE_PIN_NONE, .devices = "cpu"});
+    checking = yoke_open(
+        &(yoke_runtime_options){.check = 1, .isa = isa, .workers = 3, .pin = YOKE_PIN_NONE, .devices = "cpu"});
     return checking == NULL;
 }
 

@@ -1,11 +1,14 @@
 /* Kernels that break a promise of their parameters are found out, wherever the mistake is, and the program's arrays stay
  * as they were. */
+#include <math.h>
+
+#include "lib/parallel/checking.h"
 #include "tests/unit/check_kernels.h"
 
 enum { MOST = 12000 };
 
 static float x[3 * MOST], y[3 * MOST], was[3 * MOST];
-static double d[2 * MOST];
+static double pairs[2 * MOST];
 static int whole_numbers[MOST], results[MOST];
 
 static int fill(void **state)
@@ -57,7 +60,7 @@ static void what_leaves_its_slice_is_found(void **state)
         const place p = draw_place(&seed, 3);
         const size_t n = p.n, bad = p.bad;
         FOUND(MAP(bad_write_after, n, y, x, bad), bad_write_after, "item %zu %s y[%zu]", bad, "writes", bad + 1);
-        FOUND(MAP(bad_write_before, n, d, bad), bad_write_before, "item %zu %s y[%zu]", bad, "writes", 2 * bad - 1);
+        FOUND(MAP(bad_write_before, n, pairs, bad), bad_write_before, "item %zu %s y[%zu]", bad, "writes", 2 * bad - 1);
         FOUND(MAP(bad_read_in, n, y, x, bad), bad_read_in, "item %zu %s x[%zu]", bad, "reads", bad + 1);
         FOUND(MAP(bad_halo, n, y, x, bad), bad_halo, "item %zu %s x[%zu]", bad, "reads", bad - 3);
         FOUND(MAP(bad_halo_after, n, results, whole_numbers, bad), bad_halo_after, "item %zu %s x[%zu]", bad, "reads",
@@ -187,6 +190,66 @@ static void mistakes_in_rows_are_found(void **state)
     }
 }
 
+/* --- types --- */
+
+YOKE_TYPE(dense_pair, {
+    float x;
+    float y;
+})
+YOKE_TYPE(dense_parts, {
+    unsigned long long part[3][2];
+    int8_t a, b;
+    short c;
+    uint32_t d;
+})
+YOKE_TYPE(loose_pair, {
+    char tag;
+    double value;
+})
+YOKE_TYPE(loose_inner, { dense_pair p; })
+
+static void padding_of_structures_is_known(void **state)
+{
+    (void)state;
+    const yoke_kernel *kernel = YOKE_KERNEL_OF(bad_old);
+    assert_true(yoke__type_is_dense(kernel, "float", 4));
+    assert_true(yoke__type_is_dense(kernel, "dense_pair", sizeof(dense_pair)));
+    assert_true(yoke__type_is_dense(kernel, "dense_parts", sizeof(dense_parts)));
+    assert_false(yoke__type_is_dense(kernel, "loose_pair", sizeof(loose_pair)));
+    assert_false(yoke__type_is_dense(kernel, "loose_inner", sizeof(loose_inner)));
+    assert_false(yoke__type_is_dense(kernel, "unknown", 8));
+}
+
+static void distances_are_in_units_of_the_last_place(void **state)
+{
+    (void)state;
+    const float wanted[] = {1.0f, 1000.0f, -3.0f, NAN, INFINITY, 0.0f}, near = 1.0f + 3 * 0x1p-23f;
+    float found[6];
+    memcpy(found, wanted, sizeof found);
+    yoke__distance d = yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, true, found, wanted, 6);
+    assert_int_equal(d.first, 6);
+    found[0] = near;
+    found[3] = -NAN;
+    d = yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, false, found, wanted, 6);
+    assert_int_equal(d.first, 6);
+    assert_true(d.most_ulp == 3);
+    d = yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, true, found, wanted, 6);
+    assert_int_equal(d.first, 0);
+    found[2] = -3.0f - 100 * 0x1p-22f; /* within 4 units of the largest */
+    assert_int_equal(yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, false, found, wanted, 6).first, 6);
+    found[2] = -3.01f;
+    d = yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, false, found, wanted, 6);
+    assert_int_equal(d.first, 2);
+    assert_true(d.first_ulp > 40000 && d.first_ulp < 43000);
+    found[2] = wanted[2];
+    found[4] = 3e38f;
+    assert_int_equal(yoke__elements_compare(YOKE__ELEMENT_FLOAT, 4, false, found, wanted, 6).first, 4);
+    const int a[] = {1, 2, 3}, b[] = {1, 2, 4};
+    assert_int_equal(yoke__elements_compare(YOKE__ELEMENT_INTEGER, 4, false, a, b, 3).first, 2);
+    assert_int_equal(yoke__elements_compare(YOKE__ELEMENT_OTHER, 4, false, a, b, 3).first, 3);
+    assert_int_equal(yoke__elements_compare(YOKE__ELEMENT_OTHER, 4, true, a, b, 3).first, 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -198,6 +261,10 @@ int main(void)
         cmocka_unit_test_setup(items_that_write_the_same_element_are_found, fill),
         cmocka_unit_test_setup(mistakes_in_lanes_and_reductions_are_found, fill),
         cmocka_unit_test_setup(mistakes_in_rows_are_found, fill),
+        cmocka_unit_test(padding_of_structures_is_known),
+        cmocka_unit_test(distances_are_in_units_of_the_last_place),
     };
-    return cmocka_run_group_tests(tests, open_checking, close_checking);
+    int failed = cmocka_run_group_tests(tests, open_checking, close_checking);
+    isa = yoke_isa(NULL)[0] == 'n' ? "neon" : "baseline";
+    return failed + cmocka_run_group_tests(tests, open_checking, close_checking);
 }
