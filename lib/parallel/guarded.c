@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <ucontext.h>
 #include <unistd.h>
@@ -59,6 +60,19 @@ static yoke__access access_of(const void *context)
 #if defined(__x86_64__)
     const ucontext_t *user = context;
     return ((unsigned long)user->uc_mcontext.gregs[REG_ERR] & 2) != 0 ? YOKE__ACCESS_WRITE : YOKE__ACCESS_READ;
+#elif defined(__aarch64__)
+    const ucontext_t *user = context;
+    const unsigned char *at = user->uc_mcontext.__reserved;
+    struct esr_context record; /* begins as all records do */
+    for (size_t left = sizeof user->uc_mcontext.__reserved; left >= sizeof record; at += record.head.size) {
+        memcpy(&record, at, sizeof record);
+        if (record.head.magic == ESR_MAGIC)
+            return (record.esr & 1u << 6) != 0 ? YOKE__ACCESS_WRITE : YOKE__ACCESS_READ;
+        if (record.head.magic == 0 || record.head.size == 0 || record.head.size > left)
+            break;
+        left -= record.head.size;
+    }
+    return YOKE__ACCESS_UNKNOWN;
 #else
     (void)context;
     return YOKE__ACCESS_UNKNOWN;

@@ -7,7 +7,7 @@ enum { WIDTH = 61, HEIGHT = 40, PITCH = 70 };
 YOKE_EXACT_KERNEL(checked_add, (inout(int, y), in(int, x)), { y[i] += x[i]; })
 YOKE_EXACT_KERNEL_2D(checked_2d, (out(float, y), in(float, x), value(float, a)),
                      { y[j * width + i] = a * x[j * width + i]; })
-YOKE_KERNEL(checked_near, (out(double, y), in(double, x)), { y[i] = x[i] * x[i] - 0.1 * x[i]; })
+YOKE_KERNEL(checked_near, (out(double, y), in(double, x)), { y[i] = 0.1 * x[i] + x[i]; })
 YOKE_EXACT_KERNEL(checked_scatter, (in(int, x), scatter(int, y, 2 * n)), { y[2 * i] = x[i]; })
 
 static const char wrong_results[] = "fault clEnqueueNDRangeKernel:1:flip:sticky";
