@@ -20,10 +20,26 @@ extern "C" {
 
 /** Bits of yoke_options.flags. */
 enum {
-    YOKE_ALWAYS_DIVIDE = 1, /**< use the workers even where the caller alone is predicted to be faster */
-    YOKE_NEVER_STREAM = 2,  /**< never write `out` arrays past the caches */
-    YOKE_ALWAYS_STREAM = 4  /**< always do */
+    YOKE_ALWAYS_DIVIDE = 1,    /**< use the workers even where the caller alone is predicted to be faster */
+    YOKE_NEVER_STREAM = 2,     /**< never write `out` arrays past the caches */
+    YOKE_ALWAYS_STREAM = 4,    /**< always do */
+    YOKE_NEVER_COEXECUTE = 8,  /**< the workers, or one device, whichever is faster alone */
+    YOKE_ALWAYS_COEXECUTE = 16 /**< divided among the workers and all devices that are ready, even where one
+                                  place is predicted to be faster */
 };
+
+/** A part of a call, and who did it. */
+typedef struct yoke_piece {
+    int device;        /**< as in yoke_device_of(); -1: the workers */
+    size_t begin, end; /**< items (2-D: rows) */
+} yoke_piece;
+
+/** Room for the pieces of a call, in the order in which they ended. */
+typedef struct yoke_pieces {
+    yoke_piece *list;
+    size_t capacity;
+    size_t count; /**< pieces there were; those beyond the capacity are not in the list */
+} yoke_pieces;
 
 /** Options of one call; zeroed members mean the defaults. */
 struct yoke_options {
@@ -40,6 +56,7 @@ struct yoke_options {
     /** Which of the runtime's devices may run this call, as in yoke_runtime_options.devices; without "cpu" it goes to a
      *  device if any of them can. NULL: all that the runtime may use, and the fastest is chosen. */
     const char *devices;
+    yoke_pieces *pieces; /**< filled with who did which part; NULL: nobody wants to know */
 };
 
 /** The deadline that lies so many nanoseconds from now (saturating). */

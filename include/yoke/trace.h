@@ -1,4 +1,5 @@
-/* What Yoke decided, and what came of it. */
+/* What Yoke decided, and what came of it. With YOKE_EXPLAIN=1 in the environment each decision is told on standard error,
+ * but for calls of one item. */
 #ifndef YOKE_TRACE_H
 #define YOKE_TRACE_H
 
@@ -8,16 +9,33 @@
 extern "C" {
 #endif
 
+enum { YOKE_SHARES = 16 };
+
+/** What one participant of a call did. */
+typedef struct yoke_share {
+    int device;       /**< as in yoke_device_of(); -1: the workers */
+    const char *name; /**< the device's, borrowed until the runtime is closed; "workers" */
+    size_t items;     /**< whose results came from it */
+    unsigned pieces;  /**< in which they were done */
+    double ns;        /**< from the start of the call to its last result; 0: unknown */
+} yoke_share;
+
 /** Where one call ran. */
 typedef struct yoke_decision {
     const char *kernel;  /**< its name; borrowed as long as the program that holds the kernel */
     size_t items;        /**< items (2-D: rows) of the call */
-    int device;          /**< the device chosen, as in yoke_device_of(); -1: the workers */
-    size_t device_items; /**< items whose results came from the device; the workers did the rest */
+    int device;          /**< the device that the whole call was given to, as in yoke_device_of(); -1: the workers, or
+                              several participants, see `shares` */
+    size_t device_items; /**< items whose results came from devices; the workers did the rest */
     double cpu_ns;       /**< time of the call on the workers as known before; 0: unknown */
     double device_ns;    /**< the same of the device chosen, or else of the best one */
+    double predicted_ns; /**< what was expected of the choice; 0: nothing was known */
     double took_ns;      /**< what the call took */
-    char reason[200];    /**< why the workers did (some of) it: compiling, refused, failed, faster */
+    char reason[200]; /**< why the workers did (some of) it, or why a device was left out: compiling, refused, failed,
+                              faster */
+    unsigned workers; /**< threads that the workers' part was planned for; 1: the caller alone */
+    unsigned share_count;           /**< how many of these: */
+    yoke_share shares[YOKE_SHARES]; /**< who took part */
 } yoke_decision;
 
 /** Fills *decision with that of this thread's last map or reduction that had a device to choose; small calls, which

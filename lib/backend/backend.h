@@ -21,8 +21,9 @@ typedef struct yoke__task_array {
     size_t bytes;         /* of all of it */
 } yoke__task_array;
 
-/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. Everything here is
- * borrowed until run() returns; a backend that is left behind by it must touch none of it afterwards. */
+/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. start() copies the
+ * task; what it points to is borrowed until finish() returns, and a backend that is left behind by it must touch none of
+ * it afterwards. */
 typedef struct yoke__task {
     const yoke_kernel *kernel;
     yoke_call call; /* sizes and values; of arrays, `array` tells more */
@@ -31,11 +32,11 @@ typedef struct yoke__task {
     size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
     unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
     bool indivisible;        /* [0, items) is one piece */
-    /* What a backend asks for and reports while it runs, on any of its threads, never two at once. take: the next piece
+    /* What a backend asks for and reports while it runs, on any of its threads, for one task never two at once. take: the next piece
      * of at most `most` items; false when there is none left. done: a piece whose results stand in the arrays. */
     bool (*take)(void *context, size_t most, size_t *begin, size_t *end);
     void (*done)(void *context, size_t begin, size_t end);
-    /* On the caller's thread, before run() returns: a piece that was taken and whose results do not stand anywhere. */
+    /* On the caller's thread, before finish() returns: a piece that was taken and whose results do not stand anywhere. */
     void (*lost)(void *context, size_t begin, size_t end);
     /* On the caller's thread, now and then while it waits: a status that ends the run after the pieces in flight. */
     int (*poll)(void *context);
@@ -44,7 +45,7 @@ typedef struct yoke__task {
 } yoke__task;
 
 typedef enum yoke__readiness {
-    YOKE__READY,     /* run() starts at once */
+    YOKE__READY,     /* start() may be called */
     YOKE__PREPARING, /* being compiled in the background */
     YOKE__REFUSED    /* this kernel cannot run there; why() tells */
 } yoke__readiness;
@@ -72,10 +73,13 @@ typedef struct yoke__backend {
     /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. For k = count() = 0:
      * why there are no devices; then kernel is NULL. */
     const char *(*why)(void *state, unsigned k, const yoke_kernel *kernel);
-    /* Required; for a kernel that is READY. Runs pieces until take() gives none. 0; the status of poll(); EBUSY when
-     * another call has the device and `wait` is false; ENODEV or ENOMEM (detail: why) when the device failed or is too
-     * small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
-    int (*run)(void *state, unsigned k, const yoke__task *task, bool wait);
+    /* Required; for a kernel that is READY. Begins to run pieces, until take() gives none. 0 with *run, which finish()
+     * must get on this thread; EBUSY when another call has the device and `wait` is false; the status of poll(), which
+     * ends the wait for it; ENODEV, ENOMEM: nothing was taken. */
+    int (*start)(void *state, unsigned k, const yoke__task *task, bool wait, void **run);
+    /* Required. Waits for the end of it. 0; the status of poll(); ENODEV or ENOMEM (detail: why) when the device failed
+     * or is too small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
+    int (*finish)(void *state, void *run);
     /* Optional. A lost device gets another chance. 0, ENODEV, EINVAL when it is not lost. */
     int (*reopen)(void *state, unsigned k);
     /* Required. No call may be under way. False: something hangs and was left behind, and the topology must stay. */

@@ -241,11 +241,11 @@ session *device_session(device *d, int64_t until_ns)
 
 /* --- losing --- */
 
-void device_lose(device *d, session *s, bool hung, const char *format, ...)
+/* Nothing is released: a driver that failed may not return from that, nor may its threads. */
+void device_lose(device *d, session *s, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
-    (void)hung; /* nothing is released either way: a driver that failed may not return from that, nor may its threads */
     if (atomic_load(&d->session) == s && atomic_load(&d->state) == YOKE_DEVICE_READY)
         set_state(d, YOKE_DEVICE_LOST, format, arguments);
     va_end(arguments);

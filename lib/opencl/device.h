@@ -174,14 +174,20 @@ bool device_close_all(opencl *o, int64_t until_ns);
 int device_reopen(device *d);
 /* Leaves a session behind; the device opens another when it is next used. */
 void device_drop_session(device *d, session *s);
-/* Marks the device lost for a reason and leaves its session behind. `hung`: its thread may still be inside a call. */
-void device_lose(device *d, session *s, bool hung, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Marks the device lost for a reason and leaves its session behind: its thread may still be inside a call. */
+void device_lose(device *d, session *s, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
 /* Lets go of blocks that the program has freed; on the driver thread. */
 void shared_drop_freed(session *s);
 
 /* --- run.c --- */
 
-int device_run(device *d, session *s, program *p, const yoke__task *task);
+typedef struct run run;
+
+/* NULL: no memory. What was started must be finished on the same thread. */
+run *device_start(device *d, session *s, program *p, const yoke__task *task);
+/* See yoke__backend.finish. */
+int device_finish(run *r);
+device *device_of_run(const run *r);
 
 #endif

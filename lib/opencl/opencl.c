@@ -207,28 +207,43 @@ static int acquire(device *d, const yoke__task *task)
     return status;
 }
 
-static int run(void *state, unsigned k, const yoke__task *task, bool wait)
+static void release(device *d)
+{
+    if (atomic_exchange(&d->busy, 0) == 2)
+        yoke__futex_wake(&d->busy, INT32_MAX);
+}
+
+static int start(void *state, unsigned k, const yoke__task *task, bool wait, void **started)
 {
     device *d = &((opencl *)state)->devices[k];
     if (is_forked())
         return refuse_forked();
-    int status = YOKE_OK;
     uint32_t idle = 0;
     if (!atomic_compare_exchange_strong(&d->busy, &idle, 1)) {
         if (!wait)
             return yoke__fail(YOKE_EBUSY, "device %s runs another kernel", d->name);
-        status = acquire(d, task);
+        int status = acquire(d, task);
         if (status != YOKE_OK)
             return status;
     }
     session *s = device_session(d, 0);
     program *p = s != NULL ? program_of(s, task->kernel) : NULL;
     if (p == NULL || atomic_load_explicit(&p->state, memory_order_acquire) != PROGRAM_READY)
-        status = yoke__fail(YOKE_ENODEV, "device %s was lost: %s", d->name, device_reason(d));
+        yoke__fail(YOKE_ENODEV, "device %s was lost: %s", d->name, device_reason(d));
     else
-        status = device_run(d, s, p, task);
-    if (atomic_exchange(&d->busy, 0) == 2)
-        yoke__futex_wake(&d->busy, INT32_MAX);
+        *started = device_start(d, s, p, task);
+    if (*started != NULL)
+        return YOKE_OK;
+    release(d);
+    return yoke__last_failure();
+}
+
+static int finish(void *state, void *started)
+{
+    device *d = device_of_run(started);
+    (void)state;
+    int status = device_finish(started);
+    release(d);
     return status;
 }
 
@@ -282,7 +297,8 @@ const yoke__backend yoke__opencl = {
     .usable = usable,
     .prepare = prepare,
     .why = why,
-    .run = run,
+    .start = start,
+    .finish = finish,
     .reopen = reopen,
     .close = close_state,
 };

@@ -245,7 +245,7 @@ static int leave(run *r, const yoke__task *task)
     device *d = r->device;
     double limit = (double)task->piece_limit_ns * 1e-9;
     errand_abandon(&r->errand);
-    device_lose(d, r->session, true, "a piece of kernel %s did not end within %.3g s", task->kernel->name, limit);
+    device_lose(d, r->session, "a piece of kernel %s did not end within %.3g s", task->kernel->name, limit);
     int status = keep_device_off(r);
     report_lost(r, task);
     if (status != YOKE_OK)
@@ -278,7 +278,7 @@ static int give_up(run *r, const yoke__task *task)
     bool dead = r->verdict == DEAD || ++s->failures >= FAILURES_BEFORE_LOSS;
     int status = YOKE_OK;
     if (dead) {
-        device_lose(d, s, false, "%s of kernel %s said %s", call, task->kernel->name, error);
+        device_lose(d, s, "%s of kernel %s said %s", call, task->kernel->name, error);
         status = keep_device_off(r);
     }
     if (status != YOKE_OK)
@@ -294,19 +294,31 @@ static void release_blocks(run *r)
             yoke__memory_release(r->array[k].block);
 }
 
-int device_run(device *d, session *s, program *p, const yoke__task *task)
+run *device_start(device *d, session *s, program *p, const yoke__task *task)
 {
     run *r = make_run(d, s, p, task);
     if (r == NULL)
-        return yoke__fail(YOKE_ENOMEM, "no memory for a run on device %s", d->name);
+        yoke__fail(YOKE_ENOMEM, "no memory for a run on device %s", d->name);
+    else
+        servant_send(s->driver, &r->errand);
+    return r;
+}
+
+device *device_of_run(const run *r)
+{
+    return r->device;
+}
+
+int device_finish(run *r)
+{
+    const yoke__task *task = &r->task;
     int status = YOKE_OK;
-    servant_send(s->driver, &r->errand);
     if (!wait_for(r, task, &status)) {
         status = status != YOKE_OK ? leave_early(r, status) : leave(r, task);
     } else if (r->verdict != FINE) {
         status = give_up(r, task);
     } else {
-        s->failures = 0;
+        r->session->failures = 0;
         report_lost(r, task); /* taken again after a failure, and then poll() ended the run */
     }
     release_blocks(r);

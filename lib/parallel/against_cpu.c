@@ -1,5 +1,6 @@
 /* What a device computed, against the CPU: on copies of what the call's arrays held before. */
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/parallel/checking.h"
@@ -108,7 +109,8 @@ static int compute(yoke__before *b, yoke_runtime *runtime, const yoke__work *wor
                       .scale = work->scale,
                       .step = work->step,
                       .indivisible = work->indivisible};
-    return yoke__run_on_workers(runtime, NULL, work->checked->kernel, &cpu);
+    unsigned workers;
+    return yoke__run_on_workers(runtime, NULL, work->checked->kernel, &cpu, &workers);
 }
 
 /* --- comparing --- */
@@ -134,20 +136,33 @@ static void restore(const yoke__before *b, const yoke__checked *checked)
             copy_rows(checked, k, b->bytes[k], checked->call.argument[k], b->was[k], false);
 }
 
+/* "device 1", or "one of devices 0 2" */
+static void name_devices(char *text, size_t bytes)
+{
+    yoke_decision d = {.device = -1};
+    (void)yoke_last_decision(&d);
+    int used = snprintf(text, bytes, "%s", d.device >= 0 ? "device" : "one of devices");
+    if (d.device >= 0)
+        (void)snprintf(text + used, bytes - (size_t)used, " %d", d.device);
+    for (unsigned k = 0; d.device < 0 && k < d.share_count && (size_t)used + 16 < bytes; k++)
+        if (d.shares[k].device >= 0)
+            used += snprintf(text + used, bytes - (size_t)used, " %d", d.shares[k].device);
+}
+
 static int report(yoke_runtime *runtime, const yoke__work *work, unsigned k, const char *name, yoke__distance d)
 {
     const yoke_kernel *kernel = work->checked->kernel;
-    yoke_decision decision = {.device = -1};
-    (void)yoke_last_decision(&decision);
+    char devices[100];
+    name_devices(devices, sizeof devices);
     if (d.first_ulp == INFINITY)
         return yoke__found(runtime->checks, kernel, YOKE__FOUND_DEVICE, k,
-                           "device %d computed another %s[%zu] than the CPU; does the body do what C leaves undefined? "
-                           "If not, the device is wrong: leave it out of YOKE_DEVICES",
-                           decision.device, name, d.first);
+                           "%s computed another %s[%zu] than the CPU; does the body do what C leaves undefined? If "
+                           "not, the device is wrong: leave it out of YOKE_DEVICES",
+                           devices, name, d.first);
     return yoke__found(runtime->checks, kernel, YOKE__FOUND_DEVICE, k,
-                       "device %d computed %s[%zu] %.3g ULP from the CPU's (at most %.3g in this array; %s); is the "
-                       "body unstable? If not, the device is wrong: leave it out of YOKE_DEVICES",
-                       decision.device, name, d.first, d.first_ulp, d.most_ulp,
+                       "%s computed %s[%zu] %.3g ULP from the CPU's (at most %.3g in this array; %s); is the body "
+                       "unstable? If not, the device is wrong: leave it out of YOKE_DEVICES",
+                       devices, name, d.first, d.first_ulp, d.most_ulp,
                        kernel->exact ? "an exact kernel allows 0" : "64, or 4 of the largest, are allowed");
 }
 

@@ -1,4 +1,5 @@
 /* Which devices a runtime may use, and what is known of each. */
+#include <stdio.h>
 #include <string.h>
 
 #include "lib/parallel/devices.h"
@@ -49,6 +50,7 @@ static int settle(yoke__devices *d)
     d->count = d->backend->count(d->state);
     for (unsigned k = 0; k < d->count; k++)
         d->any |= yoke__selection_has(&d->selection, k);
+    yoke__learned_begin(d);
     atomic_store_explicit(&d->known, true, memory_order_release);
     return YOKE_OK;
 }
@@ -108,39 +110,6 @@ bool yoke__devices_leave_cpu(const yoke__devices *devices)
     return devices->optional || devices->selection.cpu;
 }
 
-/* --- what was measured --- */
-
-static yoke__route_row *make_row(const yoke__devices *d, const void *key)
-{
-    size_t bytes, places = (size_t)d->count + 1;
-    yoke__route_row *row = NULL;
-    if (!yoke__mul_overflows(places, sizeof row->cell[0], &bytes))
-        row = yoke__alloc_zeroed(1, sizeof *row + bytes);
-    if (row != NULL)
-        row->key = key;
-    return row;
-}
-
-yoke__route_row *yoke__devices_row(yoke__devices *devices, const void *key)
-{
-    size_t start = (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
-    for (size_t k = 0; k < YOKE__ROUTE_ROWS; k++) {
-        yoke__route_row *_Atomic *place = &devices->rows[(start + k) % YOKE__ROUTE_ROWS];
-        yoke__route_row *row = atomic_load_explicit(place, memory_order_acquire);
-        if (row == NULL) {
-            yoke__route_row *mine = make_row(devices, key);
-            if (mine == NULL)
-                return NULL;
-            if (atomic_compare_exchange_strong(place, &row, mine))
-                return mine;
-            yoke__free(mine);
-        }
-        if (row->key == key)
-            return row;
-    }
-    return NULL;
-}
-
 /* --- open and close --- */
 
 static int open_backend(yoke__devices *d, const yoke__topology *topology)
@@ -160,7 +129,8 @@ static int open_backend(yoke__devices *d, const yoke__topology *topology)
     return status;
 }
 
-int yoke__devices_open(yoke__devices **out, const char *text, const yoke__topology *topology, bool *topology_stays)
+int yoke__devices_open(yoke__devices **out, const char *text, const char *host, const yoke__topology *topology,
+                       bool *topology_stays)
 {
     *out = NULL;
     *topology_stays = false;
@@ -176,6 +146,7 @@ int yoke__devices_open(yoke__devices **out, const char *text, const yoke__topolo
     }
     d->text = strcpy(copy, asked); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy): it has that length */
     d->forks = yoke__fork_count();
+    (void)snprintf(d->host, sizeof d->host, "%s", host);
     d->optional = yoke__selection_is_default(text);
     int status = open_backend(d, topology);
     if (status == YOKE_OK && d->backend != NULL) {
@@ -191,8 +162,7 @@ bool yoke__devices_close(yoke__devices *devices)
     if (devices == NULL)
         return true;
     bool closed = devices->backend == NULL || devices->state == NULL || devices->backend->close(devices->state);
-    for (size_t k = 0; k < YOKE__ROUTE_ROWS; k++)
-        yoke__free(atomic_load(&devices->rows[k]));
+    yoke__learned_end(devices);
     pthread_mutex_destroy(&devices->lock);
     yoke__free(devices->text);
     yoke__free(devices);

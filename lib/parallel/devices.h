@@ -12,14 +12,19 @@
 /* backends.c: the one list. NULL: this build has none. */
 const yoke__backend *yoke__device_backend(void);
 
-/* What is known of one kernel by place and size class: place 0 is the workers, 1 + k device k. */
+/* What is known of one kernel by place and size class: place 0 is the workers, 1 + k device k, the last one all together.
+ * Of whole calls, and of pieces where a call was divided. */
 typedef struct yoke__route_cell {
     _Atomic float item_ns;
     _Atomic uint32_t tries;
+    _Atomic float launch_ns, share_ns, doubt_ns, spread; /* yoke__rate, by element of the grid */
 } yoke__route_cell;
 
 typedef struct yoke__route_row {
-    const void *key;
+    const yoke_kernel *key;
+    _Atomic uint32_t learned; /* since it was last written to a file */
+    char *file_key;           /* NULL: it is in none */
+    size_t file_key_bytes;
     _Atomic uint32_t calls[64];
     yoke__route_cell cell[][64];
 } yoke__route_row;
@@ -43,14 +48,19 @@ struct yoke__devices {
     yoke__selection selection;
     unsigned count;
     yoke__route_row *_Atomic rows[YOKE__ROUTE_ROWS];
+    yoke__cache cache; /* of what was measured; zeroed: none */
+    char *machine; /* what the measurements hold for: CPUs, workers, devices and drivers; NULL until they are known */
+    char host[64]; /* of these: the workers */
+    yoke__devices *next_open;
 };
 
 /* devices.c */
 
-/* *out stays NULL when only the workers are asked for, or when it fails; then a thread that hangs in a driver may need the
+/* `host`: what the workers' times hold for. *out stays NULL when only the workers are asked for, or when it fails; then a thread that hangs in a driver may need the
  * topology for ever. 0, EINVAL, ENODEV (a device was named that is not there), EFORKED,
  * ENOMEM. */
-int yoke__devices_open(yoke__devices **out, const char *text, const yoke__topology *topology, bool *topology_stays);
+int yoke__devices_open(yoke__devices **out, const char *text, const char *host, const yoke__topology *topology,
+                       bool *topology_stays);
 /* False: the topology must stay. */
 bool yoke__devices_close(yoke__devices *devices);
 /* A call of another thread is under way. */
@@ -65,8 +75,14 @@ bool yoke__devices_are_known(yoke__devices *devices);
 void yoke__devices_worked(yoke__devices *devices, double ns);
 /* See yoke__select_devices, of the devices found. */
 int yoke__devices_select(const yoke__devices *devices, const char *text, yoke__selection *selection);
-/* NULL: no memory, or the table is full; then nothing is learned. */
-yoke__route_row *yoke__devices_row(yoke__devices *devices, const void *key);
+/* learned.c */
+
+/* NULL: no memory, or the table is full; then nothing is learned. Starts with what the cache folder has of it. */
+yoke__route_row *yoke__devices_row(yoke__devices *devices, const yoke_kernel *kernel);
+/* Once devices are known: what is learned from now on is written when the runtime is closed, or the process ends. */
+void yoke__learned_begin(yoke__devices *devices);
+/* Writes and frees it. */
+void yoke__learned_end(yoke__devices *devices);
 
 /* offload.c */
 

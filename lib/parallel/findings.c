@@ -2,9 +2,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "lib/parallel/checking.h"
+#include "lib/trace/trace.h"
 
 int yoke__checks_open(yoke__checks **checks, unsigned seed)
 {
@@ -38,9 +38,9 @@ static bool is_new(yoke__checks *checks, const yoke_kernel *kernel, yoke__findin
 static void print(const char *text)
 {
     char line[600];
-    int length = snprintf(line, sizeof line, "yoke: %s\n", text);
-    if (length > 0 && write(STDERR_FILENO, line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1) < 0)
-        return; /* nobody listens */
+    const int length = snprintf(line, sizeof line, "yoke: %s\n", text);
+    if (length > 0)
+        yoke__tell(line, (size_t)length < sizeof line ? (size_t)length : sizeof line - 1);
 }
 
 static void compose(char *text, size_t bytes, const yoke_kernel *kernel, const char *format, va_list arguments)

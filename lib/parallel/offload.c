@@ -2,148 +2,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "lib/parallel/devices.h"
-#include "lib/trace/trace.h"
+#include "lib/parallel/offload.h"
 
-enum { MOST_LOST = 40, LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000, PLACES = 1 + YOKE__MOST_DEVICES };
-
-/* Pieces of a call, handed to a device from the front. */
-typedef struct pieces {
-    const yoke_options *options;
-    const yoke__work *work;
-    size_t next; /* items before it were taken */
-    _Atomic size_t done;
-    size_t reported;
-    unsigned lost_count;
-    struct {
-        size_t begin, end;
-    } lost[MOST_LOST];
-    bool lost_track; /* more were lost than fit: nothing is known of the rest */
-} pieces;
-
-static bool take(void *context, size_t most, size_t *begin, size_t *end)
-{
-    pieces *p = context;
-    const size_t left = p->work->items - p->next;
-    if (left == 0)
-        return false;
-    *begin = p->next;
-    *end = p->next += most < left ? most : left;
-    return true;
-}
-
-static void done(void *context, size_t begin, size_t end)
-{
-    atomic_fetch_add(&((pieces *)context)->done, end - begin);
-}
-
-static void lost(void *context, size_t begin, size_t end)
-{
-    pieces *p = context;
-    if (p->lost_count == MOST_LOST) {
-        p->lost_track = true;
-        return;
-    }
-    p->lost[p->lost_count].begin = begin;
-    p->lost[p->lost_count++].end = end;
-}
-
-/* Items of the work, as the program counts them: a reduction's work is in blocks. */
-static size_t in_total(const yoke__work *work, size_t items)
-{
-    return items == work->items ? work->total : items * work->scale;
-}
-
-static void report(pieces *p)
-{
-    const yoke__work *work = p->work;
-    size_t items = atomic_load(&p->done);
-    if (p->options == NULL || p->options->progress == NULL || items == p->reported)
-        return;
-    p->reported = items;
-    p->options->progress(in_total(work, items), work->total, p->options->progress_argument);
-}
-
-static int stopped(const yoke_options *options)
-{
-    if (options != NULL && options->cancel != NULL && __atomic_load_n(options->cancel, __ATOMIC_RELAXED) != 0)
-        return YOKE_ECANCELED;
-    if (options != NULL && options->deadline_ns != 0 && yoke__now_ns() >= options->deadline_ns)
-        return YOKE_ETIMEDOUT;
-    return YOKE_OK;
-}
-
-static int poll(void *context)
-{
-    pieces *p = context;
-    report(p);
-    return stopped(p->options);
-}
-
-/* --- the task --- */
-
-static void describe_array(yoke__task *task, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
-{
-    const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    yoke__task_array *array = &task->array[k];
-    array->host = checked->call.argument[k];
-    if ((checked->kernel->sliced >> k & 1) == 0) {
-        array->bytes = (size_t)extent->count * parameter->size;
-        return;
-    }
-    const bool rows = checked->kernel->shape == YOKE_SHAPE_MAP_2D || checked->kernel->shape == YOKE_SHAPE_LANES_2D;
-    const size_t width = rows ? checked->call.size[0] : 1, pitch = rows ? checked->pitch : 1;
-    array->item_bytes = checked->item_bytes[k] * width;
-    array->stride = checked->item_bytes[k] * pitch;
-    array->before = (size_t)extent->before;
-    array->after = (size_t)extent->after;
-}
-
-static void describe_task(yoke__task *task, const yoke__work *work, pieces *p)
-{
-    const yoke__checked *checked = work->checked;
-    yoke_extent extents[YOKE_MAX_PARAMETERS];
-    *task = (yoke__task){.kernel = checked->kernel,
-                         .call = checked->call,
-                         .items = work->items,
-                         .block = work->block,
-                         .partials = work->partials,
-                         .indivisible = work->indivisible,
-                         .take = take,
-                         .done = done,
-                         .lost = lost,
-                         .poll = poll,
-                         .context = p};
-    checked->kernel->extents(&checked->call, extents); /* found good by the check */
-    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
-        const unsigned k = (unsigned)__builtin_ctz(arrays);
-        describe_array(task, k, checked, &extents[k]);
-    }
-}
+enum { LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000 };
 
 /* --- where to --- */
 
-/* One call and what is known of it. */
-typedef struct offload {
-    yoke_runtime *runtime;
-    yoke__devices *devices;
-    const yoke_options *options;
-    const void *key;
-    const yoke__work *work;
-    double predicted_ns;
-    yoke__selection selection;
-    yoke__route_row *row;
-    double elements; /* of the grid: what the size class and the learned times count */
-    int class;
-    uint32_t call; /* of this kernel and class */
-    unsigned places;
-    yoke__candidate candidate[PLACES]; /* 0: the workers, 1 + k: device k */
-    bool busy[PLACES];                 /* another call had it */
-    bool any_busy;
-    yoke_decision decision;
-} offload;
-
-__attribute__((format(printf, 2, 3))) static void note(offload *o, const char *format, ...)
+void yoke__offload_note(yoke__offload *o, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -151,14 +16,14 @@ __attribute__((format(printf, 2, 3))) static void note(offload *o, const char *f
     va_end(arguments);
 }
 
-static double known_ns(const offload *o, unsigned place, uint32_t *tries)
+static double known_ns(const yoke__offload *o, unsigned place, uint32_t *tries)
 {
     const yoke__route_cell *cell = &o->row->cell[place][o->class];
     *tries = atomic_load_explicit(&cell->tries, memory_order_relaxed);
     return (double)atomic_load_explicit(&cell->item_ns, memory_order_relaxed) * o->elements;
 }
 
-static void learn(const offload *o, unsigned place, double ns)
+void yoke__offload_learn(const yoke__offload *o, unsigned place, double ns)
 {
     if (o->row == NULL)
         return;
@@ -167,6 +32,7 @@ static void learn(const offload *o, unsigned place, double ns)
     double now = yoke__route_learn(known, ns / o->elements);
     atomic_store_explicit(&cell->item_ns, (float)(now > 1e-9 ? now : 1e-9), memory_order_relaxed);
     atomic_fetch_add_explicit(&cell->tries, 1, memory_order_relaxed);
+    atomic_store_explicit(&o->row->learned, 1, memory_order_relaxed);
 }
 
 /* Rows alone would tell nothing: they may be short or long. */
@@ -182,94 +48,109 @@ static size_t elements_of(const yoke__work *work)
 
 /* Compiled in the background while the workers take the work; where they may not, this waits for it, unless there is a
  * device that only has to end another call. */
-static yoke__readiness prepare(const offload *o, unsigned device)
+static yoke__readiness prepare(const yoke__offload *o, unsigned device)
 {
     const yoke__devices *d = o->devices;
     const int64_t until = o->selection.cpu || o->any_busy ? 0 : yoke__now_ns() + d->step_limit_ns;
     for (;;) {
         const int64_t now = yoke__now_ns(), look = now + LOOK_NS < until ? now + LOOK_NS : until;
         yoke__readiness is = d->backend->prepare(d->state, device, o->work->checked->kernel, look);
-        if (is != YOKE__PREPARING || now >= until || stopped(o->options) != YOKE_OK)
+        if (is != YOKE__PREPARING || now >= until || yoke__stopped(o->options) != YOKE_OK)
             return is;
     }
 }
 
 /* No device may even be asked: why not, of the first. */
-static void note_unusable(offload *o)
+static void note_unusable(yoke__offload *o)
 {
     const yoke__devices *d = o->devices;
     unsigned k = 0;
     while (k < d->count && !yoke__selection_has(&o->selection, k))
         k++;
     if (k < d->count)
-        note(o, "device %u cannot be used: %s", k, d->backend->why(d->state, k, o->work->checked->kernel));
+        yoke__offload_note(o, "device %u cannot be used: %s", k,
+                           d->backend->why(d->state, k, o->work->checked->kernel));
     else
-        note(o, "no device that may be used can run it");
+        yoke__offload_note(o, "no device that may be used can run it");
 }
 
 /* What is known of each place. */
-static void survey(offload *o)
+static void survey(yoke__offload *o)
 {
-    o->places = 1 + o->devices->count;
+    const yoke__devices *d = o->devices;
+    o->places = 2 + d->count;
     for (unsigned k = 0; k < o->places; k++) {
         yoke__candidate *c = &o->candidate[k];
         c->known_ns = o->row != NULL ? known_ns(o, k, &c->tries) : k == 0 ? o->predicted_ns : 0;
         c->possible = o->selection.cpu;
-        if (k == 0)
+        if (k == 0 || k == o->places - 1)
             continue;
-        c->possible =
-            yoke__selection_has(&o->selection, k - 1) && o->devices->backend->usable(o->devices->state, k - 1);
+        c->possible = yoke__selection_has(&o->selection, k - 1) && d->backend->usable(d->state, k - 1);
         c->floor_ns = LAUNCH_NS + (double)o->work->checked->bytes / BYTES_PER_NS;
         if (c->possible && c->known_ns > 0 && (o->decision.device_ns <= 0 || c->known_ns < o->decision.device_ns))
             o->decision.device_ns = c->known_ns;
     }
     o->decision.cpu_ns = o->candidate[0].known_ns;
     o->call = o->row != NULL ? atomic_fetch_add(&o->row->calls[o->class], 1) : 0;
+    yoke__coexec_survey(o);
 }
 
 /* Why the workers, when no device refused. */
-static void note_workers(offload *o, unsigned place)
+static void note_workers(yoke__offload *o, unsigned place)
 {
     const double cpu_ns = o->decision.cpu_ns, device_ns = o->decision.device_ns;
     bool any = false;
-    for (unsigned k = 1; k < o->places; k++)
+    for (unsigned k = 1; k < o->places - 1; k++)
         any |= o->candidate[k].possible;
     if (o->decision.reason[0] != '\0')
         return;
     if (place != 0 || !any)
         note_unusable(o);
     else if (cpu_ns <= 0)
-        note(o, "the time of the workers is not known yet");
+        yoke__offload_note(o, "the time of the workers is not known yet");
     else if (device_ns > 0 && device_ns < cpu_ns)
-        note(o, "the workers were slower; they are looked at again");
+        yoke__offload_note(o, "the workers were slower; they are looked at again");
     else
-        note(o, "the workers are faster%s", device_ns > 0 ? "" : " than a launch and its transfers can be");
+        yoke__offload_note(o, "the workers are faster%s",
+                           device_ns > 0 ? "" : " than a launch and its transfers can be");
 }
 
-/* The index of the device to use, -1: the workers. */
-static int choose(offload *o)
+bool yoke__offload_prepare(yoke__offload *o, unsigned place)
 {
+    yoke__readiness is = prepare(o, place - 1);
+    if (is == YOKE__READY)
+        return true;
+    yoke__offload_note(o, "%s",
+                       is == YOKE__PREPARING
+                           ? "being compiled for the device"
+                           : o->devices->backend->why(o->devices->state, place - 1, o->work->checked->kernel));
+    o->candidate[place].possible = false;
+    return false;
+}
+
+/* The place to use: 0 the workers, the last one all together. */
+static unsigned choose(yoke__offload *o)
+{
+    const unsigned together = o->places - 1;
+    const bool forced = o->options != NULL && (o->options->flags & YOKE_ALWAYS_COEXECUTE) != 0;
+    if (forced && o->candidate[together].possible)
+        return together;
     for (;;) { /* what is refused is no choice */
         const unsigned place = yoke__route(o->candidate, o->places, o->call);
         if (place == 0 || place >= o->places) {
             note_workers(o, place);
-            return -1;
+            return 0;
         }
-        yoke__readiness is = prepare(o, place - 1);
-        if (is == YOKE__READY)
-            return (int)place - 1;
-        note(o, "%s",
-             is == YOKE__PREPARING ? "being compiled for the device"
-                                   : o->devices->backend->why(o->devices->state, place - 1, o->work->checked->kernel));
-        o->candidate[place].possible = false;
+        if (place == together || yoke__offload_prepare(o, place))
+            return place;
     }
 }
 
 /* The fastest of the devices that other calls have; one must. */
-static unsigned best_busy(const offload *o)
+static unsigned best_busy(const yoke__offload *o)
 {
     unsigned best = 0;
-    for (unsigned k = 1; k < o->places; k++) {
+    for (unsigned k = 1; k < o->places - 1; k++) {
         const double known = o->candidate[k].known_ns, least = o->candidate[best].known_ns;
         if (o->busy[k] && (best == 0 || (known > 0 && (least <= 0 || known < least))))
             best = k;
@@ -279,55 +160,66 @@ static unsigned best_busy(const offload *o)
 
 /* --- doing it --- */
 
-/* A part of the call. Its progress is not the call's: that hears of the end only. */
-static int run_part(offload *o, size_t begin, size_t end)
+int64_t yoke__offload_limit(const yoke__offload *o)
 {
-    yoke__work part = *o->work;
-    yoke_options options = {0};
-    if (o->options != NULL)
-        options = *o->options;
-    options.progress = NULL;
-    part.begin = begin;
-    part.items = end;
-    return yoke__run_on_workers(o->runtime, &options, o->key, &part);
+    if (o->predicted_ns >= (double)(INT64_MAX / 8))
+        return o->devices->limit_ns;
+    return o->devices->limit_ns + 4 * (int64_t)o->predicted_ns; /* a device may be slower than a core */
 }
 
-/* What the device took and failed at, and what it never took. */
-static int finish_on_workers(offload *o, const pieces *p)
+void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pieces, double ns)
 {
-    int status = YOKE_OK;
-    if (p->lost_track)
-        return yoke__fail(YOKE_EINTERNAL, "kernel %s: a device failed at more pieces than it may take",
-                          o->work->checked->kernel->name);
-    for (unsigned k = 0; k < p->lost_count && status == YOKE_OK; k++)
-        status = run_part(o, p->lost[k].begin, p->lost[k].end);
-    if (status == YOKE_OK && p->next < o->work->items)
-        status = run_part(o, p->next, o->work->items);
-    if (status == YOKE_OK && o->options != NULL && o->options->progress != NULL)
-        o->options->progress(o->work->total, o->work->total, o->options->progress_argument);
-    return status;
+    yoke_decision *decision = &o->decision;
+    const char *name = "workers";
+    if (decision->share_count == YOKE_SHARES)
+        return;
+    if (device >= 0) {
+        yoke_device facts;
+        o->devices->backend->describe(o->devices->state, (unsigned)device, &facts);
+        name = facts.name;
+    }
+    decision->shares[decision->share_count++] = (yoke_share){device, name, items, pieces, ns};
+}
+
+static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t start)
+{
+    const size_t items = atomic_load(&taker->items);
+    o->decision.device_items = items;
+    yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
+                        items > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0);
+    if (items < o->work->total)
+        yoke__offload_share(o, -1, o->work->total - items, 1, 0);
+}
+
+static void learn_alone(const yoke__offload *o, unsigned place, double ns)
+{
+    yoke__offload_learn(o, place, ns);
+    if (o->row != NULL)
+        yoke__coexec_learn_alone(o, place, ns);
 }
 
 /* EBUSY: another call has the device, and this one did not wait for it. */
-static int run_on_device(offload *o, unsigned device, bool wait)
+static int run_on_device(yoke__offload *o, unsigned device, bool wait)
 {
-    pieces p = {.options = o->options, .work = o->work};
+    yoke__pieces p = {.options = o->options, .work = o->work, .lock = PTHREAD_MUTEX_INITIALIZER};
+    yoke__taker taker = {.pieces = &p, .device = (int)device};
     yoke__task task;
-    describe_task(&task, o->work, &p);
-    task.piece_limit_ns = o->devices->limit_ns;
-    if (o->predicted_ns < (double)(INT64_MAX / 8)) /* a device may be slower than a core */
-        task.piece_limit_ns += 4 * (int64_t)o->predicted_ns;
+    yoke__pieces_task(&task, &taker);
+    task.piece_limit_ns = yoke__offload_limit(o);
     const int64_t start = yoke__now_ns();
-    int status = o->devices->backend->run(o->devices->state, device, &task, wait);
+    void *run = NULL;
+    int status = o->devices->backend->start(o->devices->state, device, &task, wait, &run);
+    if (status == YOKE_OK)
+        status = o->devices->backend->finish(o->devices->state, run);
     if (status == YOKE_EBUSY && !wait && p.next == 0)
         return status;
     o->decision.device = (int)device;
-    o->decision.device_ns = o->candidate[1 + device].known_ns;
-    o->decision.device_items = in_total(o->work, atomic_load(&p.done));
+    o->decision.device_ns = o->decision.predicted_ns = o->candidate[1 + device].known_ns;
+    describe_shares(o, &taker, start);
     if (status == YOKE_OK) {
-        report(&p);
+        yoke__pieces_report(&p);
         if (!wait) /* for how long it waited tells nothing of the device */
-            learn(o, 1 + device, (double)(yoke__now_ns() - start));
+            learn_alone(o, 1 + device, (double)(yoke__now_ns() - start));
         o->decision.reason[0] = '\0'; /* the workers did none of it */
         return YOKE_OK;
     }
@@ -335,42 +227,55 @@ static int run_on_device(offload *o, unsigned device, bool wait)
         return yoke__end_early(status);
     if (status == YOKE_ELOST)
         return status;
-    note(o, "%s", yoke_error_detail());
+    yoke__offload_note(o, "%s", yoke_error_detail());
     if (status != YOKE_EBUSY) /* what failed is not tried again soon */
-        learn(o, 1 + device, (double)(yoke__now_ns() - start) + (double)task.piece_limit_ns);
-    return finish_on_workers(o, &p);
+        yoke__offload_learn(o, 1 + device, (double)(yoke__now_ns() - start) + (double)task.piece_limit_ns);
+    status = yoke__pieces_finish(&p, o->runtime, o->key);
+    o->decision.workers = p.workers;
+    if (status == YOKE_OK && o->options != NULL && o->options->progress != NULL)
+        o->options->progress(o->work->total, o->work->total, o->options->progress_argument);
+    return status;
 }
 
-static int run_on_workers(offload *o)
+static int run_on_workers(yoke__offload *o)
 {
     const int64_t start = yoke__now_ns();
-    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work);
+    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work, &o->decision.workers);
+    const double ns = (double)(yoke__now_ns() - start);
     if (status == YOKE_OK)
-        learn(o, 0, (double)(yoke__now_ns() - start));
+        learn_alone(o, 0, ns);
+    o->decision.predicted_ns = o->decision.cpu_ns;
+    yoke__offload_share(o, -1, o->work->total, 1, ns);
+    if (status == YOKE_OK)
+        yoke__note_piece(o->options, -1, o->work, 0, o->work->items);
     return status;
 }
 
 /* An idle place before one to wait for: several threads use several devices. */
-static int run_somewhere(offload *o)
+static int run_somewhere(yoke__offload *o)
 {
     survey(o);
     for (;;) {
-        const int device = choose(o);
-        if (device < 0 && (o->selection.cpu || !o->any_busy))
-            return run_on_workers(o);
-        if (device < 0)
-            return run_on_device(o, best_busy(o), true);
-        int status = run_on_device(o, (unsigned)device, false);
+        const unsigned place = choose(o);
+        int status;
+        if (place == 0)
+            return o->selection.cpu || !o->any_busy ? run_on_workers(o) : run_on_device(o, best_busy(o), true);
+        if (place == o->places - 1)
+            status = yoke__coexec_run(o);
+        else
+            status = run_on_device(o, place - 1, false);
         if (status != YOKE_EBUSY)
             return status;
-        note(o, "%s", yoke_error_detail());
-        o->candidate[1 + device].possible = false;
-        o->busy[1 + device] = o->any_busy = true;
+        o->candidate[place].possible = false;
+        if (place == o->places - 1) /* fewer are ready than it takes */
+            continue;
+        yoke__offload_note(o, "%s", yoke_error_detail());
+        o->busy[place] = o->any_busy = true;
     }
 }
 
 /* EFORKED when only devices may run it and this is a child of a process that used them. */
-static int check_fork(const offload *o)
+static int check_fork(const yoke__offload *o)
 {
     const yoke__devices *d = o->devices;
     if (o->selection.cpu || d->forks == yoke__fork_count() || d->backend->discover(d->state, 0) != YOKE_EFORKED)
@@ -382,7 +287,7 @@ static int check_fork(const offload *o)
 }
 
 /* Only the devices that the options of the call name, of those that the runtime may use. */
-static int narrow(offload *o)
+static int narrow(yoke__offload *o)
 {
     const yoke__devices *d = o->devices;
     if (o->options == NULL || o->options->devices == NULL)
@@ -402,21 +307,21 @@ static int narrow(offload *o)
 int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
                            double predicted_ns)
 {
-    offload o = {.runtime = runtime,
-                 .devices = runtime->devices,
-                 .options = options,
-                 .key = key,
-                 .work = work,
-                 .predicted_ns = predicted_ns,
-                 .selection = runtime->devices->selection,
-                 .decision = {.kernel = work->checked->kernel->name, .items = work->total, .device = -1}};
+    yoke__offload o = {.runtime = runtime,
+                       .devices = runtime->devices,
+                       .options = options,
+                       .key = key,
+                       .work = work,
+                       .predicted_ns = predicted_ns,
+                       .selection = runtime->devices->selection,
+                       .decision = {.kernel = work->checked->kernel->name, .items = work->total, .device = -1}};
     const size_t elements = elements_of(work);
     o.elements = (double)elements;
     o.class = 63 - __builtin_clzll(elements);
-    o.row = yoke__devices_row(o.devices, key);
+    o.row = yoke__devices_row(o.devices, work->checked->kernel);
     int status = narrow(&o);
     if (status == YOKE_OK)
-        status = yoke__end_early(stopped(options));
+        status = yoke__end_early(yoke__stopped(options));
     if (status == YOKE_OK)
         status = check_fork(&o);
     if (status != YOKE_OK)
@@ -427,5 +332,7 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
     atomic_fetch_sub(&o.devices->calls, 1);
     o.decision.took_ns = (double)(yoke__now_ns() - start);
     yoke__decision_set(&o.decision);
+    if (runtime->explains)
+        yoke__explain(&o.decision);
     return status;
 }

@@ -26,6 +26,7 @@ struct yoke_runtime {
     bool devices_only;      /* no map goes to the workers that a device can run */
     bool no_shortcut;       /* that, or kernels are checked: */
     yoke__checks *checks;   /* NULL: they are not */
+    bool explains;          /* each decision is told */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;
@@ -134,7 +135,11 @@ int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const 
 /* The detail of a call that its deadline or a cancel ended, for either status; others pass. */
 int yoke__end_early(int status);
 
-/* The same, without devices. */
-int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
+/* The same, without devices. *workers: for how many it was planned. */
+int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
+                         unsigned *workers);
+
+/* Notes a piece that was done, if the program wants to know. Never by two threads at once. */
+void yoke__note_piece(const yoke_options *options, int device, const yoke__work *work, size_t begin, size_t end);
 
 #endif

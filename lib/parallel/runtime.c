@@ -1,3 +1,4 @@
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -71,15 +72,20 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
         status = read_workers(options, yoke__topology_default_workers(runtime->topology), &workers);
     if (status != YOKE_OK)
         return status;
+    const char *explain = yoke__env("YOKE_EXPLAIN");
+    runtime->explains = explain != NULL && strcmp(explain, "0") != 0;
     runtime->default_workers = workers;
     runtime->cache_bytes = last_level_cache_bytes();
     runtime->costs = yoke__costs_create();
     if (runtime->costs == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
     bool quota = yoke__topology_quota(runtime->topology) > 0;
+    char host[64];
+    (void)snprintf(host, sizeof host, "%s, %u workers, pin %d", yoke__isa_name(runtime->isa), workers,
+                   (int)runtime->pin);
     status =
         yoke__devices_open(&runtime->devices, options->devices != NULL ? options->devices : yoke__env("YOKE_DEVICES"),
-                           runtime->topology, &runtime->topology_stays);
+                           host, runtime->topology, &runtime->topology_stays);
     if (status != YOKE_OK)
         return status;
     runtime->devices_only = runtime->devices != NULL && !yoke__devices_leave_cpu(runtime->devices);
@@ -214,17 +220,25 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
 
 int yoke__check_given_options(const yoke_options *options)
 {
-    const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM;
+    const unsigned known =
+        YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
+    const unsigned both = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
     if (options->size != 0 && options->size != sizeof *options)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           options->size, sizeof *options);
     if ((options->flags & ~known) != 0)
         return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_ALWAYS_DIVIDE and its neighbours",
                           options->flags & ~known);
+    if ((options->flags & both) == both)
+        return yoke__fail(YOKE_EINVAL, "YOKE_NEVER_COEXECUTE and YOKE_ALWAYS_COEXECUTE exclude each other");
     if (options->workers > YOKE_MAX_WORKERS)
         return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
     if (options->deadline_ns < 0)
         return yoke__fail(YOKE_EINVAL, "a negative deadline; make one with yoke_deadline_in()");
+    if (options->pieces != NULL && options->pieces->list == NULL && options->pieces->capacity > 0)
+        return yoke__fail(YOKE_EINVAL, "pieces: a capacity of %zu without a list", options->pieces->capacity);
+    if (options->pieces != NULL)
+        options->pieces->count = 0; /* of this call */
     return YOKE_OK;
 }
 

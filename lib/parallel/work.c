@@ -1,5 +1,8 @@
 /* Plans and runs one call's work: on the caller alone, or divided among the team. */
+#include <stdio.h>
+
 #include "lib/parallel/devices.h"
+#include "lib/trace/trace.h"
 
 enum { SHORT_BURST = 64 };
 
@@ -39,8 +42,9 @@ static bool in_streak(const yoke_runtime *runtime, int64_t now)
 
 YOKE_HOT static bool is_plain(const yoke_options *options)
 {
-    return options == NULL || (options->deadline_ns == 0 && options->cancel == NULL && options->progress == NULL &&
-                               (options->flags & YOKE_ALWAYS_DIVIDE) == 0 && options->devices == NULL);
+    return options == NULL ||
+           (options->deadline_ns == 0 && options->cancel == NULL && options->progress == NULL &&
+            (options->flags & YOKE_ALWAYS_DIVIDE) == 0 && options->devices == NULL && options->pieces == NULL);
 }
 
 /* What became of a call, to learn from. */
@@ -139,14 +143,15 @@ static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *
     atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
 }
 
-/* item_ns: as known; 0: not at all. */
+/* item_ns: as known; 0: not at all. *workers: for how many it was planned. */
 YOKE_HOT static int run_known(yoke_runtime *runtime, const yoke_options *options, yoke__cost *cost, double item_ns,
-                              const yoke__work *work)
+                              const yoke__work *work, unsigned *workers)
 {
     const bool plain = is_plain(options);
     const size_t items = work->items - work->begin;
     double total_ns = item_ns * (double)items;
     const bool timed = yoke__cost_wants_time(cost, total_ns);
+    *workers = 1;
     if (plain && (items <= work->step || (item_ns > 0 && total_ns < YOKE__DIVIDE_NS && !timed))) {
         yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
         return YOKE_OK;
@@ -161,19 +166,23 @@ YOKE_HOT static int run_known(yoke_runtime *runtime, const yoke_options *options
         status = run_divided(runtime, options, work, first, item_ns, start, &how);
     if (timed && status == YOKE_OK)
         learn(runtime, work, &how, first, start, item_ns);
+    *workers = how.workers;
     return status;
 }
 
-int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
+                         unsigned *workers)
 {
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
-    return run_known(runtime, options, cost, yoke__cost_item_ns(cost, work->total) * (double)work->scale, work);
+    const double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
+    return run_known(runtime, options, cost, item_ns, work, workers);
 }
 
 /* Whether a device may be worth a thought: an untried kernel is learned by the workers first, unless the program asks. */
 static int consider_devices(yoke_runtime *runtime, const yoke_options *options, double predicted_ns, bool *yes)
 {
     const char *asked = options != NULL ? options->devices : NULL;
+    const bool forced = options != NULL && (options->flags & YOKE_ALWAYS_COEXECUTE) != 0;
     *yes = false;
     int status = asked != NULL ? yoke__selection_check(asked) : YOKE_OK;
     if (status != YOKE_OK || (asked != NULL && !yoke__selection_needs_devices(asked)))
@@ -182,7 +191,7 @@ static int consider_devices(yoke_runtime *runtime, const yoke_options *options, 
         return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
     if (runtime->devices == NULL)
         return YOKE_OK;
-    if (asked != NULL || runtime->devices_only) {
+    if (asked != NULL || forced || runtime->devices_only) {
         *yes = true;
         return yoke__devices_know(runtime->devices);
     }
@@ -191,6 +200,28 @@ static int consider_devices(yoke_runtime *runtime, const yoke_options *options, 
     yoke__devices_worked(runtime->devices, predicted_ns);
     *yes = yoke__devices_are_known(runtime->devices);
     return YOKE_OK;
+}
+
+/* A call that no device was considered for, told. */
+static int run_told(yoke_runtime *runtime, const yoke_options *options, yoke__cost *cost, double item_ns,
+                    const yoke__work *work)
+{
+    yoke_decision d = {.kernel = work->checked != NULL ? work->checked->kernel->name : "parallel_for",
+                       .items = work->total,
+                       .device = -1,
+                       .share_count = 1,
+                       .shares = {{.device = -1, .name = "workers", .items = work->total, .pieces = 1}}};
+    const double predicted_ns = item_ns * (double)work->total;
+    const int64_t start = yoke__now_ns();
+    int status = run_known(runtime, options, cost, item_ns * (double)work->scale, work, &d.workers);
+    d.took_ns = (double)(yoke__now_ns() - start);
+    const char *why = runtime->devices == NULL          ? "no device may be used"
+                      : work->checked == NULL           ? "it is no kernel"
+                      : predicted_ns < YOKE__OFFLOAD_NS ? "too short, or too new, for a device"
+                                                        : "no device is known (yet)";
+    (void)snprintf(d.reason, sizeof d.reason, "%s%s", status != YOKE_OK ? "it failed; " : "", why);
+    yoke__explain(&d);
+    return status;
 }
 
 YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
@@ -210,5 +241,11 @@ YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, 
         if (yes)
             return yoke__run_with_devices(runtime, options, key, work, predicted_ns);
     }
-    return run_known(runtime, options, cost, item_ns * (double)work->scale, work);
+    unsigned workers;
+    const int status = runtime->explains
+                           ? run_told(runtime, options, cost, item_ns, work)
+                           : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
+    if (options != NULL && status == YOKE_OK)
+        yoke__note_piece(options, -1, work, 0, work->items);
+    return status;
 }

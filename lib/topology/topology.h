@@ -54,6 +54,9 @@ double yoke__topology_quota(const yoke__topology *topology);
 /* min(usable cores, quota rounded up); never 0. */
 unsigned yoke__topology_default_workers(const yoke__topology *topology);
 
+/* This machine's model of CPU; "" when the system does not tell. Reads a file. */
+void yoke__cpu_model(char *text, size_t bytes);
+
 /* True when threads can be bound by it: it describes this machine. */
 bool yoke__topology_is_native(const yoke__topology *topology);
 

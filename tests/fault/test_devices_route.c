@@ -12,6 +12,7 @@ YOKE_EXACT_KERNEL(dev_heavy, (in(float, x), out(float, y)), {
 YOKE_EXACT_KERNEL(dev_add, (in(int, x), out(int, y), value(int, a)), { y[i] = x[i] + a; })
 
 static float wanted[LARGE];
+static const yoke_options one_place = {.flags = YOKE_NEVER_COEXECUTE};
 
 /* Device of the last of so many calls. */
 static int settle(yoke_runtime *r, size_t n, unsigned calls)
@@ -19,7 +20,7 @@ static int settle(yoke_runtime *r, size_t n, unsigned calls)
     memset(y, 0, sizeof y);
     for (unsigned k = 0; k < calls; k++) {
         y[n - 1] = -1;
-        assert_int_equal(parallel_map_on(r, NULL, dev_heavy, n, x, y), YOKE_OK);
+        assert_int_equal(parallel_map_on(r, &one_place, dev_heavy, n, x, y), YOKE_OK);
         assert_memory_equal(y, wanted, n * sizeof *y);
     }
     return last_decision().device;
@@ -31,7 +32,8 @@ static unsigned runs_on(yoke_runtime *r, const char *devices, unsigned calls, un
 {
     memset(count, 0, 4 * sizeof *count);
     for (unsigned k = 0; k < calls; k++) {
-        assert_int_equal(scale(r, &(yoke_options){.devices = devices}, 50000), YOKE_OK);
+        const yoke_options options = {.devices = devices, .flags = YOKE_NEVER_COEXECUTE};
+        assert_int_equal(scale(r, &options, 50000), YOKE_OK);
         count[last_decision().device + 1]++;
     }
     return count[0];

@@ -1,13 +1,13 @@
 /* Whatever call of OpenCL fails, once or for ever, the result is that of the CPU: "fail the k-th call" over every verb,
  * for every k. Every call fails in a way drawn at random; YOKE_SWEEP=all tries all of them. Where code runs slowly
- * (sanitizers, emulators), every fifth call fails. */
+ * (sanitizers, emulators), every fifth call fails; of the many calls of a divided map every eighth. */
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/emulated.h"
 #include "tests/fault/fault_support.h"
 
-enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, SAMPLED = 5 };
+enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, SAMPLED = 5, DIVIDED_SAMPLED = 8 };
 
 YOKE_TYPE(sweep_pair, {
     int a;
@@ -77,50 +77,52 @@ typedef struct results {
     sweep_bins bins;
 } results;
 
+static const yoke_options together = {.flags = YOKE_ALWAYS_COEXECUTE}, *how; /* of the calls */
+
 typedef int scenario_run(yoke_runtime *r, results *to);
 
 static int run_map(yoke_runtime *r, results *to)
 {
-    return parallel_map_on(r, NULL, sweep_map, N, to->f, x, 3.0f);
+    return parallel_map_on(r, how, sweep_map, N, to->f, x, 3.0f);
 }
 static int run_update(yoke_runtime *r, results *to)
 {
     const sweep_pair p = {2, 0.5f};
     memcpy(to->f, start, sizeof start);
-    return parallel_map_on(r, NULL, sweep_update, N, to->f, x, p);
+    return parallel_map_on(r, how, sweep_update, N, to->f, x, p);
 }
 static int run_in_place(yoke_runtime *r, results *to)
 {
     memcpy(to->f, start, sizeof start);
-    return parallel_map_on(r, NULL, sweep_map, N, to->f, to->f, 3.0f);
+    return parallel_map_on(r, how, sweep_map, N, to->f, to->f, 3.0f);
 }
 static int run_halo(yoke_runtime *r, results *to)
 {
-    return parallel_map_on(r, NULL, sweep_halo, N, x, to->d);
+    return parallel_map_on(r, how, sweep_halo, N, x, to->d);
 }
 static int run_rows(yoke_runtime *r, results *to)
 {
-    return parallel_map_2d_on(r, NULL, sweep_rows, WIDTH, HEIGHT, x, to->f);
+    return parallel_map_2d_on(r, how, sweep_rows, WIDTH, HEIGHT, x, to->f);
 }
 static int run_whole(yoke_runtime *r, results *to)
 {
-    return parallel_map_on(r, NULL, sweep_whole, N, xi, table, to->i, 17);
+    return parallel_map_on(r, how, sweep_whole, N, xi, table, to->i, 17);
 }
 static int run_scatter(yoke_runtime *r, results *to)
 {
-    return parallel_map_on(r, NULL, sweep_scatter, N, xi, to->i);
+    return parallel_map_on(r, how, sweep_scatter, N, xi, to->i);
 }
 static int run_lanes(yoke_runtime *r, results *to)
 {
-    return parallel_map_on(r, NULL, sweep_lanes, N, xi, to->i);
+    return parallel_map_on(r, how, sweep_lanes, N, xi, to->i);
 }
 static int run_sum(yoke_runtime *r, results *to)
 {
-    return parallel_reduce_on(r, NULL, sweep_sum, N, &to->sum, x);
+    return parallel_reduce_on(r, how, sweep_sum, N, &to->sum, x);
 }
 static int run_histogram(yoke_runtime *r, results *to)
 {
-    return parallel_reduce_on(r, NULL, sweep_histogram, N, &to->bins, xi);
+    return parallel_reduce_on(r, how, sweep_histogram, N, &to->bins, xi);
 }
 /* Arrays that the device uses in place, two maps in a row. */
 static int run_shared(yoke_runtime *r, results *to)
@@ -129,9 +131,9 @@ static int run_shared(yoke_runtime *r, results *to)
     assert_non_null(in);
     assert_non_null(out);
     memcpy(in, x, sizeof start);
-    int status = parallel_map_on(r, NULL, sweep_map, N, out, in, 3.0f);
+    int status = parallel_map_on(r, how, sweep_map, N, out, in, 3.0f);
     if (status == YOKE_OK)
-        status = parallel_map_on(r, NULL, sweep_map, N, in, out, 5.0f);
+        status = parallel_map_on(r, how, sweep_map, N, in, out, 5.0f);
     memcpy(to->f, in, sizeof start);
     assert_int_equal(yoke_free(in), YOKE_OK);
     assert_int_equal(yoke_free(out), YOKE_OK);
@@ -229,7 +231,7 @@ static void sweep(void **state)
     const int calls = control("calls?");
     const bool all = getenv("YOKE_SWEEP") != NULL;
     assert_true(calls > 20);
-    const int step = !all && (SANITIZED || is_emulated()) ? SAMPLED : 1;
+    const int step = all ? 1 : (SANITIZED || is_emulated() ? SAMPLED : 1) * (how != NULL ? DIVIDED_SAMPLED : 1);
     for (int k = 1 + (int)draw_below(&seed, (uint64_t)step); k <= calls && may_fail(s); k += step) {
         for (unsigned a = 0; a < (all ? 2 * ACTIONS : 1); a++) {
             unsigned chosen = all ? a : (unsigned)draw_below(&seed, 2 * ACTIONS);
@@ -261,21 +263,29 @@ static int set_up(void **state)
     return open_fake(state);
 }
 
+static const struct shape {
+    const char *name, *unified, *devices;
+    const yoke_options *how;
+} shapes[] = {
+    {"host and device memory apart", "0", "1", NULL},
+    {"host and device memory one", "1", "1", NULL},
+    {"host and device memory one, but copied", "2", "1", NULL},
+    {"each call divided among two devices", "0", "2", &together},
+};
+enum { SHAPES = sizeof shapes / sizeof *shapes };
+static const struct shape *current;
+
 static int tell(void **state)
 {
-    static const char *const memories[] = {"apart", "one", "one, but copied"};
     (void)state;
-    const char *unified = getenv("FAKECL_UNIFIED");
-    printf(
-        "fault sweep, host and device memory %s: %lu runs, in %lu of them the CPU finished the work, in %lu the device "
-        "was refused at the start, %lu devices lost; %u of %d scenarios without a wrong or lost result\n",
-        memories[unified != NULL && unified[0] <= '2' ? unified[0] - '0' : 0], runs, on_cpu, refused, lost_devices,
-        complete, SCENARIOS);
+    printf("fault sweep, %s: %lu runs, in %lu of them the CPU finished the work, in %lu the device was refused at the "
+           "start, %lu devices lost; %u of %d scenarios without a wrong or lost result\n",
+           current->name, runs, on_cpu, refused, lost_devices, complete, SCENARIOS);
     return 0;
 }
 
 /* The driver's shape is fixed once it was listed: a process for each. */
-static int run_shape(const char *unified)
+static int run_shape(const struct shape *shape)
 {
     struct CMUnitTest tests[SCENARIOS];
     int status;
@@ -284,7 +294,10 @@ static int run_shape(const char *unified)
     if (child == 0) {
         for (unsigned k = 0; k < SCENARIOS; k++)
             tests[k] = (struct CMUnitTest){scenarios[k].name, sweep, NULL, NULL, (void *)(uintptr_t)&scenarios[k]};
-        (void)setenv("FAKECL_UNIFIED", unified, 1);
+        current = shape;
+        how = shape->how;
+        (void)setenv("FAKECL_UNIFIED", shape->unified, 1);
+        (void)setenv("FAKECL_DEVICES", shape->devices, 1);
         exit(cmocka_run_group_tests(tests, set_up, tell));
     }
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
@@ -292,6 +305,8 @@ static int run_shape(const char *unified)
 
 int main(void)
 {
-    int apart = run_shape("0"), one = run_shape("1"), copied = run_shape("2");
-    return apart != 0 ? apart : one != 0 ? one : copied;
+    int failed = 0;
+    for (unsigned k = 0; k < SHAPES && failed == 0; k++)
+        failed = run_shape(&shapes[k]);
+    return failed;
 }

@@ -124,8 +124,9 @@ function check_code(code)
         return
     if (code ~ /(^|[^a-zA-Z0-9_])(abort|exit|_exit|_Exit|quick_exit)[ \t]*\(/)
         report("the library never ends the process")
-    if (code ~ /(^|[^a-zA-Z0-9_])(printf|vprintf|puts|putchar|perror|psignal)[ \t]*\(/ ||
-        code ~ /(^|[^a-zA-Z0-9_])(stdout|stderr)([^a-zA-Z0-9_]|$)/)
+    if (FILENAME != "lib/trace/tell.c" && # where the environment asks for it
+        (code ~ /(^|[^a-zA-Z0-9_])(printf|vprintf|puts|putchar|perror|psignal)[ \t]*\(/ ||
+         code ~ /(^|[^a-zA-Z0-9_])(stdout|stderr)([^a-zA-Z0-9_]|$)/))
         report("the library prints nothing by itself")
 }
 

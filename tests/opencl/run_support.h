@@ -284,13 +284,19 @@ static inline yoke__task task_of(const yoke_kernel *kernel, const size_t size[2]
     return t;
 }
 
+static inline int run_to_end(const yoke__task *t)
+{
+    run *r = device_start(&dev, ses, program_for(t->kernel), t);
+    return r != NULL ? device_finish(r) : yoke__last_failure();
+}
+
 static inline int run_task(const yoke__task *t)
 {
     memset(&notes, 0, sizeof notes);
     notes.items = t->items;
     if (in_blocks && ses->piece_bytes_limit == limits[1]) /* as if it were slow: arrays in place, in pieces */
         program_for(t->kernel)->choice[0].at[0].item_ns = 1e6;
-    return device_run(&dev, ses, program_for(t->kernel), t);
+    return run_to_end(t);
 }
 
 /* --- every setting --- */

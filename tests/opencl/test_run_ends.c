@@ -62,7 +62,7 @@ static void poll_ends_the_run_after_what_is_in_flight(void **state)
     notes.items = t.items;
     notes.poll_status = YOKE_ECANCELED;
     notes.after = 3;
-    assert_int_equal(device_run(&dev, ses, program_for(t.kernel), &t), YOKE_ECANCELED);
+    assert_int_equal(run_to_end(&t), YOKE_ECANCELED);
     book_is_balanced(&notes);
     assert_true(notes.next < notes.items);
     for (size_t k = 0; k < 400; k++) {

@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot blur heat nbody demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot blur heat nbody demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -64,6 +64,8 @@ ends 0 '1000 numbers' saxpy 1000
 ends 0 '' mandelbrot m1.png 70 50 100
 YOKE_ISA=baseline YOKE_WORKERS=3 run mandelbrot m2.png 70 50 100 || wrong "mandelbrot with three workers"
 same m1.png m2.png
+YOKE_DEVICES=cpu run coexec c1.png 70 50 100 || wrong "coexec without devices"
+same m1.png c1.png
 ends 0 '' heat heat.png 65 20
 ends 0 '' heat heat.png 3 0
 ends 0 'energy' nbody 130 3

@@ -50,6 +50,7 @@ struct _cl_device_id {
     cl_device_type type;
     uint64_t max_alloc, global_mem, group_size, address_bits, units, ns_per_item, launch_us, build_ms;
     double gbps;
+    int64_t free_ns; /* when the kernels launched so far have run */
     bool unified, copies, build_fails, isolated, denormals, correctly_rounded, has_double;
 };
 

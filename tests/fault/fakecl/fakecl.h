@@ -24,6 +24,7 @@
  *   UNIFIED=0  1: CL_MEM_USE_HOST_PTR works in place; 0: on a copy, brought up to date by map and unmap; 2: on a copy,
  *              though the device says that it shares the host's memory
  *   NS_PER_ITEM=0 GBPS=0 (0: at once) LAUNCH_US=0 BUILD_MS=0 BUILD_FAIL=0 SYNC=0 ISOLATED=0
+ * A device runs its kernels one after another, also those of different queues; transfers run beside them.
  * SYNC=1 (read when a queue is made): commands run inside the enqueue. Otherwise a thread per queue runs them, once
  * they are flushed: by clFlush, clFinish, a blocking call, clWaitForEvents or the queue's release. */
 #ifndef FAKECL_H

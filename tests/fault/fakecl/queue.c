@@ -1,5 +1,6 @@
 /* Command queues, each with a thread that runs its commands in order, and events. */
 #include <signal.h>
+#include <time.h>
 
 #include "tests/fault/fakecl/fake.h"
 
@@ -16,14 +17,28 @@ static bool wait_list_failed(const command *c)
     return failed;
 }
 
+static int64_t now_ns(void)
+{
+    struct timespec now;
+    (void)clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+/* Kernels of all queues have one device. */
 static void run_unlocked(command *c)
 {
+    cl_device_id d = c->event->queue->head.device;
+    const int64_t start = now_ns();
+    int64_t end = start + (int64_t)c->cost_ns;
+    if (c->launch != NULL && c->cost_ns > 0)
+        end = d->free_ns = (d->free_ns > start ? d->free_ns : start) + (int64_t)c->cost_ns;
     unlock();
     if (c->launch != NULL)
         launch_run(c);
     else
         transfer_run(c);
-    sleep_for_ns(c->cost_ns);
+    const int64_t left = c->cost_ns > 0 ? end - now_ns() : 0;
+    sleep_for_ns(left > 0 ? (uint64_t)left : 0);
     lock();
 }
 
