@@ -6,8 +6,9 @@
  *
  * All return 0 or a negative status (yoke_error_detail() says more): EINVAL for a NULL, misaligned or partly
  * overlapping array, a negative count or an absurd option; EOVERFLOW for sizes beyond the address space; ENOMEM;
- * ETIMEDOUT and ECANCELED (arrays written so far are then unspecified). Refused calls leave arrays as they were. Zero
- * items succeed and touch nothing. `in` and `out` may be exactly the same array (equal element size and count). */
+ * ECHECK in a runtime that checks kernels; ETIMEDOUT and ECANCELED (arrays written so far are then unspecified). Refused
+ * calls leave arrays as they were. Zero items succeed and touch nothing. `in` and `out` may be exactly the same array
+ * (equal element size and count). */
 #ifndef YOKE_PARALLEL_H
 #define YOKE_PARALLEL_H
 

@@ -40,6 +40,7 @@ extern "C" {
     X(ETOPOLOGY, -21, "the machine's topology could not be read")   \
     X(EAGAIN, -22, "the system lacks resources for another thread") \
     X(ELOST, -23, "data was lost with a device")                    \
+    X(ECHECK, -30, "a kernel does what its parameters deny")        \
     X(EINTERNAL, -99, "internal error: please report it")
 
 enum yoke_status {
@@ -78,6 +79,10 @@ typedef struct yoke_runtime_options {
      *  part of a device's name, separated by commas. NULL: YOKE_DEVICES, else "all": the workers and every device but
      *  those that are the CPU itself. Without "cpu" or "all" every map goes to a device that can run it. Borrowed. */
     const char *devices;
+    /** Above 0: kernels are checked while they run, for those who debug them, and a call whose kernel breaks a promise
+     *  fails with ECHECK, its arrays as they were (docs/kernels.md, "Finding mistakes"); another number draws other
+     *  samples. 0: YOKE_CHECK, else kernels are not checked. Checked calls take turns, and many times longer. */
+    unsigned check;
 } yoke_runtime_options;
 
 typedef struct yoke_runtime yoke_runtime;

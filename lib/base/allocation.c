@@ -68,6 +68,20 @@ void *yoke__map_pages_aligned(size_t bytes, size_t alignment)
     return pages + before;
 }
 
+void *yoke__map_guarded(size_t bytes, size_t margin)
+{
+    size_t all;
+    if (must_fail() || __builtin_mul_overflow(margin, (size_t)2, &all) || __builtin_add_overflow(all, bytes, &all))
+        return NULL;
+    unsigned char *room = mmap(NULL, all, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED)
+        return NULL;
+    if (bytes == 0 || mprotect(room + margin, bytes, PROT_READ | PROT_WRITE) == 0)
+        return room + margin;
+    (void)munmap(room, all);
+    return NULL;
+}
+
 void yoke__unmap_pages(void *pages, size_t bytes)
 {
     (void)munmap(pages, bytes);

@@ -101,6 +101,9 @@ void yoke__free(void *memory);
 void *yoke__map_pages(size_t bytes);
 void *yoke__map_pages_aligned(size_t bytes, size_t alignment);
 void yoke__unmap_pages(void *pages, size_t bytes);
+/* `bytes` of pages, zeroed, with `margin` bytes on each side that nobody may touch; multiples of the page size. To be
+ * freed with yoke__unmap_pages(pages - margin, bytes + 2 * margin). */
+void *yoke__map_guarded(size_t bytes, size_t margin);
 /* Moves pages to another address, which is returned, and leaves zeroed ones in their place, at no moment none. NULL: the
  * system does not do it (kernels before 5.7, no memory); then nothing changed. */
 void *yoke__move_pages_away(void *pages, size_t bytes);

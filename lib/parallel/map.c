@@ -43,7 +43,7 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
     run.isa = runtime->isa;
     const size_t step = kernel->shape == YOKE_SHAPE_LANES ? yoke_lanes_max : 1;
     if (options == NULL && run.checked.items <= step &&
-        !runtime->devices_only) { /* nothing to divide or stream: spare it the planning */
+        !runtime->no_shortcut) { /* nothing to divide or stream: spare it the planning */
         run.stream = false;
         yoke__team_run_here(runtime->team, run_kernel, &run, 0, run.checked.items);
         return YOKE_OK;
@@ -57,7 +57,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
                        .indivisible = run.checked.indivisible,
                        .checked = &run.checked};
     choose_streaming(runtime, options, &run, &work);
-    return yoke__run_work(runtime, options, kernel, &work);
+    return runtime->checks == NULL ? yoke__run_work(runtime, options, kernel, &work)
+                                   : yoke__run_checked(runtime, options, kernel, &work);
 }
 
 /* --- plain functions --- */

@@ -11,6 +11,7 @@
 
 typedef struct yoke__costs yoke__costs;
 typedef struct yoke__devices yoke__devices;
+typedef struct yoke__checks yoke__checks;
 
 struct yoke_runtime {
     yoke__topology *topology;
@@ -23,6 +24,8 @@ struct yoke_runtime {
     yoke__devices *devices; /* NULL: none may be used */
     bool topology_stays;    /* after the runtime: a thread that hangs in a driver may need it */
     bool devices_only;      /* no map goes to the workers that a device can run */
+    bool no_shortcut;       /* that, or kernels are checked: */
+    yoke__checks *checks;   /* NULL: they are not */
     bool explains;          /* each decision is told */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
@@ -124,6 +127,10 @@ typedef struct yoke__work {
 
 /* `key` tells what is run, for the learned costs: the kernel or the function. */
 int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
+
+/* checking.c: the same in a runtime that checks kernels. ECHECK when this one breaks a promise; then its arrays are as
+ * before. */
+int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
 
 /* The detail of a call that its deadline or a cancel ended, for either status; others pass. */
 int yoke__end_early(int status);

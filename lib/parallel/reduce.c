@@ -55,7 +55,8 @@ static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction 
                        .checked = &r->checked,
                        .block = r->block,
                        .partials = r->partials};
-    int status = yoke__run_work(runtime, options, kernel, &work);
+    int status = runtime->checks == NULL ? yoke__run_work(runtime, options, kernel, &work)
+                                         : yoke__run_checked(runtime, options, kernel, &work);
     if (status == YOKE_OK) {
         yoke__float_environment saved = yoke__float_enter();
         combine_tree(r, blocks);

@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/parallel/checking.h"
 #include "lib/parallel/devices.h"
 
 enum {
@@ -88,6 +89,10 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
     if (status != YOKE_OK)
         return status;
     runtime->devices_only = runtime->devices != NULL && !yoke__devices_leave_cpu(runtime->devices);
+    status = yoke__checks_open(&runtime->checks, options->check);
+    if (status != YOKE_OK)
+        return status;
+    runtime->no_shortcut = runtime->devices_only || runtime->checks != NULL;
     return yoke__team_create(&runtime->team, runtime->topology, runtime->pin, workers,
                              quota ? SPIN_LIMIT_QUOTA_NS : SPIN_LIMIT_NS);
 }
@@ -96,6 +101,7 @@ static void free_parts(yoke_runtime *runtime)
 {
     runtime->topology_stays |= !yoke__devices_close(runtime->devices);
     yoke__costs_free(runtime->costs);
+    yoke__free(runtime->checks);
     if (!runtime->topology_stays)
         yoke__topology_free(runtime->topology);
     yoke__free(runtime);

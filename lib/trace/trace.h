@@ -8,6 +8,8 @@
 /* Keeps it as this thread's last one. */
 void yoke__decision_set(const yoke_decision *decision);
 
+/* How often this thread did that. */
+unsigned yoke__decision_count(void);
 /* Writes to standard error: only for what the environment asks for (YOKE_EXPLAIN, YOKE_CHECK). */
 void yoke__tell(const char *text, size_t bytes);
 /* Tells the decision there. */
