@@ -88,10 +88,8 @@ static void good_kernels_pass_and_compute_the_same(void **state)
         BOTH(parallel_map_on(on, NULL, yoke_triad, n, y[way], x, z, 3.0f), y, n * sizeof(float));
         BOTH(parallel_map_on(on, NULL, yoke_axpy, n, y[way], x, 0.5f), y, n * sizeof(float));
         BOTH(parallel_map_on(on, NULL, yoke_scale, n, y[way], y[way], 1.25f), y, n * sizeof(float)); /* in place */
-#if !defined(__aarch64__) /* where gcc fuses a * b - c in scalar code only: the check is right to find that */
         BOTH(parallel_map_on(on, NULL, yoke_black_scholes, n, x, z, x, 0.02f, 0.3f, y[way], y[way] + n), y,
              2 * n * sizeof(float));
-#endif
         BOTH(parallel_map_on(on, NULL, newton, n, y[way], x), y, n * sizeof(float));
         BOTH(parallel_map_on(on, NULL, good_scatter, n, x, y[way]), y, 3 * n * sizeof(float));
         BOTH(parallel_map_on(on, NULL, yoke_nbody, n % 300 + 1, y[way], y[way] + 400, y[way] + 800, x, z, x, z, 0.1f),
