@@ -72,4 +72,73 @@ typedef struct yoke__candidate {
 unsigned yoke__route(const yoke__candidate *candidates, unsigned count, uint32_t call);
 double yoke__route_learn(double known_ns, double observed_ns);
 
+/* --- one call divided among the workers and the devices, so that all of them end together --- */
+
+enum { YOKE__MOST_PARTICIPANTS = 16 };
+
+/* What is expected of a participant. Zeroed: nothing is known. */
+typedef struct yoke__rate {
+    double launch_ns; /* of each piece, whatever its size */
+    double item_ns;   /* per item of the division; 0: unknown */
+    double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
+    double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */
+} yoke__rate;
+
+/* One participant of a division; nobody else's business. */
+typedef struct yoke__participant {
+    yoke__rate rate;  /* as it looks now */
+    double end_ns;    /* when the last piece ended */
+    double busy_ns;   /* of all pieces that ended, but for their launches */
+    size_t seen;      /* items of these */
+    size_t silent;    /* of these, items whose end was inferred and may still be reported */
+    size_t last;      /* items of the piece taken last */
+    unsigned pieces;  /* that ended */
+    unsigned in_hand; /* pieces taken and not ended */
+    unsigned state;
+    struct {
+        size_t items;
+        double start_ns;
+    } flight[2]; /* in_hand of them, the oldest first */
+} yoke__participant;
+
+/* Pure: no clock, no lock, no memory; calls on one division must not overlap. Any numbers are safe, also clocks that go
+ * backwards. Participant 0 are the workers, a team that takes pieces from the front, one at a time; the others are
+ * devices, from the back, two at a time (a third take() tells that the first has ended, whether or not done() did). */
+typedef struct yoke__division {
+    size_t front, back; /* [front, back) is not taken yet */
+    size_t items, step;
+    unsigned count;
+    int64_t start_ns;
+    double now_ns; /* since the start; never goes back */
+    yoke__participant participant[YOKE__MOST_PARTICIPANTS];
+} yoke__division;
+
+/* `step`: pieces begin at multiples of it, except those of a device that can take less. `workers`: whether participant 0
+ * takes part. `count`: all participants, 0 included. `rates`: count of them. */
+void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
+                          const yoke__rate *rates, int64_t now_ns);
+
+/* The next piece for a participant, of at most `most` items (for the workers: at least a step). False: there is none for
+ * it, now or later: all is taken, or others, who run, will be done with the rest before it could. The last who runs is
+ * never refused, so unless it is dropped, every item is taken. */
+bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t most, size_t *begin, size_t *end);
+
+/* So many items that it took, the oldest first, are done: rates are learned from that. May come late, or for several
+ * pieces at once. */
+void yoke__division_done(yoke__division *d, unsigned who, int64_t now_ns, size_t items);
+
+/* It takes no more, and what it has in hand will not come: the caller runs that elsewhere, and what is left between
+ * front and back when all participants are through. */
+void yoke__division_drop(yoke__division *d, unsigned who);
+
+/* At the end, updates what is known of a participant by what the run has shown; no change if it did nothing. */
+void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate);
+
+/* The same from a call that one participant ran alone. A single observation that is far off is believed in part only. */
+void yoke__rate_learn(yoke__rate *rate, size_t items, double ns);
+
+/* Shortest time of all together with the best division, each launching once, and which of them are worth taking part (a
+ * bit each); who is unknown is not. 0 items or nobody known: 0, and worth nobody. */
+double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth);
+
 #endif

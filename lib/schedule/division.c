@@ -1,0 +1,373 @@
+/* Who takes which piece of one call: pieces are a fraction of what remains of a participant's share (guided
+ * self-scheduling weighted by rates), where the shares are such that all would end together. docs/design.md tells more. */
+#include <math.h>
+#include <string.h>
+
+#include "lib/schedule/schedule.h"
+
+enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
+enum { WORKERS = 0, FIRST_SHARE = 16, GROWTH = 4, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
+
+static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
+static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
+static const double DEVICE_QUANTUM = 20e6;  /* ns of a piece, at most */
+static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at least: theirs are not hidden */
+static const double DEVICE_LAUNCHES = 1.5;  /* behind another piece a launch is hidden, if that is long enough */
+static const double DEVICE_FRACTION = 0.25; /* of its share; two are in flight */
+static const double HIDDEN = 0.125;         /* what a launch behind another piece costs, of a launch */
+static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
+static const double LEAST_ITEM_NS = 1e-9, MOST_NS = 1e18;
+
+static bool is_known(const yoke__rate *rate)
+{
+    return rate->item_ns > 0;
+}
+
+static yoke__rate sane(yoke__rate rate)
+{
+    if (!(rate.item_ns > 0) || !isfinite(rate.item_ns))
+        rate.item_ns = 0;
+    else
+        rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
+    rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
+    if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
+        rate.doubt_ns = 0;
+    rate.spread = rate.spread > 0 ? fmin(rate.spread, 1) : 0;
+    return rate;
+}
+
+void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
+                          const yoke__rate *rates, int64_t now_ns)
+{
+    memset(d, 0, sizeof *d);
+    d->items = d->back = items;
+    d->step = step > 0 ? step : 1;
+    d->count = count < YOKE__MOST_PARTICIPANTS ? count : YOKE__MOST_PARTICIPANTS;
+    d->start_ns = now_ns;
+    for (unsigned k = 0; k < d->count; k++) {
+        d->participant[k].rate = sane(rates[k]);
+        d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
+    }
+}
+
+static void tick(yoke__division *d, int64_t now_ns)
+{
+    const double passed = now_ns > d->start_ns ? (double)((uint64_t)now_ns - (uint64_t)d->start_ns) : 0;
+    d->now_ns = fmax(d->now_ns, passed);
+}
+
+/* --- what is known of a participant --- */
+
+static bool is_active(const yoke__participant *p)
+{
+    return p->state == AWAITED || p->state == RUNNING;
+}
+
+static double in_flight(const yoke__participant *p)
+{
+    double items = 0;
+    for (unsigned k = 0; k < p->in_hand; k++)
+        items += (double)p->flight[k].items;
+    return items;
+}
+
+static double since(const yoke__participant *p)
+{
+    return fmax(p->end_ns, p->flight[0].start_ns);
+}
+
+/* Time per item, by what its oldest piece tells by not having ended yet. */
+static double item_ns_now(const yoke__division *d, const yoke__participant *p)
+{
+    if (p->in_hand == 0)
+        return p->rate.item_ns;
+    const double shown = (d->now_ns - since(p) - p->rate.launch_ns) / (double)p->flight[0].items;
+    return fmax(p->rate.item_ns, shown);
+}
+
+/* When it could begin with the items of another piece. */
+static double ready_ns(const yoke__division *d, const yoke__participant *p)
+{
+    const double launch = p->rate.launch_ns;
+    if (p->in_hand == 0) /* who was awaited long will be awaited as long again */
+        return d->now_ns + launch + (p->state == AWAITED ? d->now_ns : 0);
+    const double begun = since(p) + (p->pieces == 0 ? launch : HIDDEN * launch);
+    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + HIDDEN * launch;
+}
+
+/* --- shares --- */
+
+typedef struct runner {
+    double ready_ns, item_ns;
+} runner;
+
+/* When all of them end together, if each begins when it is ready and whoever is ready too late stays out. */
+static double end_together(runner *runners, unsigned count, double items)
+{
+    for (unsigned k = 1; k < count; k++)
+        for (unsigned l = k; l > 0 && runners[l].ready_ns < runners[l - 1].ready_ns; l--) {
+            const runner swap = runners[l];
+            runners[l] = runners[l - 1], runners[l - 1] = swap;
+        }
+    double end = INFINITY, speed = 0, first = count > 0 ? runners[0].ready_ns : 0;
+    for (unsigned k = 0; k < count && runners[k].ready_ns < end; k++) {
+        speed += 1 / runners[k].item_ns;
+        items += (runners[k].ready_ns - first) / runners[k].item_ns;
+        end = first + items / speed;
+    }
+    return end;
+}
+
+static double end_of_rest(const yoke__division *d, unsigned without)
+{
+    runner runners[YOKE__MOST_PARTICIPANTS];
+    unsigned count = 0;
+    for (unsigned k = 0; k < d->count; k++) {
+        const yoke__participant *p = &d->participant[k];
+        if (k != without && is_active(p) && is_known(&p->rate))
+            runners[count++] = (runner){ready_ns(d, p), item_ns_now(d, p)};
+    }
+    return end_together(runners, count, (double)(d->back - d->front));
+}
+
+/* --- the size of a piece --- */
+
+typedef struct company {
+    unsigned running, unknown;
+} company;
+
+static company others_of(const yoke__division *d, unsigned who)
+{
+    company others = {0};
+    for (unsigned k = 0; k < d->count; k++) {
+        const yoke__participant *p = &d->participant[k];
+        if (k == who || !is_active(p))
+            continue;
+        others.running += p->state == RUNNING && is_known(&p->rate);
+        others.unknown += !is_known(&p->rate);
+    }
+    return others;
+}
+
+static double shortest_ns(const yoke__division *d, unsigned who)
+{
+    const double launch = d->participant[who].rate.launch_ns;
+    return fmax(launch * (who == WORKERS ? WORKERS_LAUNCHES : DEVICE_LAUNCHES), SHORTEST_NS);
+}
+
+static double fraction_of(const yoke__division *d, unsigned who)
+{
+    if (who != WORKERS)
+        return DEVICE_FRACTION;
+    const double spread = d->participant[who].rate.spread;
+    return spread > 0 ? fmin(fmax(0.9 - 2 * spread, 0.4), 0.8) : 0.5;
+}
+
+/* A device begins small and grows: until the first piece is back, the second can only wait for its transfers. */
+static double device_limit(const yoke__participant *p, double share, double shortest)
+{
+    const double first = fmax(share / FIRST_SHARE, 2 * shortest);
+    const double limit = p->last == 0 ? first : fmax((double)p->last * GROWTH, shortest);
+    return fmin(limit, DEVICE_QUANTUM / p->rate.item_ns);
+}
+
+/* The others, who run, will be done with the rest before it could be done with the least piece. */
+static bool comes_late(const yoke__division *d, unsigned who, double least)
+{
+    const yoke__participant *p = &d->participant[who];
+    return others_of(d, who).running > 0 && ready_ns(d, p) + least * item_ns_now(d, p) > end_of_rest(d, who);
+}
+
+/* Items; 0: none, the others are faster. */
+static double wanted(const yoke__division *d, unsigned who)
+{
+    const yoke__participant *p = &d->participant[who];
+    const double rest = (double)(d->back - d->front), step = (double)d->step;
+    const double item_ns = item_ns_now(d, p), shortest = shortest_ns(d, who) / item_ns;
+    const unsigned unknown = others_of(d, who).unknown;
+    if (!is_known(&p->rate))
+        return comes_late(d, who, 0) ? 0 : fmax((double)d->items / PROBE_SHARE, 1);
+    if (comes_late(d, who, fmin(fmax(step, shortest / 4), rest)))
+        return 0;
+    const double share = fmax(fmin((end_of_rest(d, d->count) - ready_ns(d, p)) / item_ns, rest), shortest);
+    double size = share * fraction_of(d, who);
+    if (unknown > 0)
+        size = fmin(size, rest / (UNKNOWN_SHARE * unknown));
+    size = fmax(size, shortest);
+    if (share - size < shortest)
+        size = share;
+    const double limit = who == WORKERS ? WORKERS_QUANTUM / item_ns : device_limit(p, share, shortest);
+    return fmax(fmin(size, limit), 1);
+}
+
+/* --- pieces --- */
+
+static size_t to_size(double items, size_t most)
+{
+    return items >= (double)most ? most : items >= 1 ? (size_t)items : 1;
+}
+
+/* A piece of the front, in whole steps but for the last. */
+static size_t cut_front(const yoke__division *d, double items, size_t most)
+{
+    const size_t rest = d->back - d->front;
+    const size_t bound = most < rest ? most : rest, size = to_size(items + (double)d->step / 2, bound);
+    const size_t whole = size > d->step ? size / d->step * d->step : d->step < rest ? d->step : rest;
+    return rest - whole < d->step && rest <= bound ? rest : whole;
+}
+
+/* A piece of the back that leaves whole steps, unless a step is too much. */
+static size_t cut_back(const yoke__division *d, double items, size_t most)
+{
+    const size_t rest = d->back - d->front, bound = most < rest ? most : rest;
+    const size_t size = to_size(items, bound),
+                 up = (d->back - size) % d->step; /* front is a multiple: so begin >= it */
+    const size_t longer = size + up, shorter = d->step - up < size ? size - (d->step - up) : 0;
+    if (longer <= bound && (up < d->step - up || shorter == 0))
+        return longer;
+    return up > 0 && shorter > 0 ? shorter : size;
+}
+
+static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned pieces, double begun_ns)
+{
+    yoke__participant *p = &d->participant[who];
+    yoke__rate *rate = &p->rate;
+    const double took = fmax(d->now_ns - begun_ns, 1);
+    const bool hidden = who != WORKERS && p->pieces > 0;
+    const double launch = rate->launch_ns * (hidden ? HIDDEN : 1) * pieces;
+    const double work = fmax(took - launch, took / 8);
+    const double shown = fmin(fmax(work / (double)items, LEAST_ITEM_NS), MOST_NS);
+    if (!is_known(rate))
+        rate->item_ns = shown;
+    rate->item_ns += (shown - rate->item_ns) * NEWS * took / (took + launch);
+    p->busy_ns += work;
+    p->seen = items > SIZE_MAX - p->seen ? SIZE_MAX : p->seen + items;
+    p->pieces += pieces;
+    p->end_ns = d->now_ns;
+}
+
+/* So many items of those in hand have ended, the oldest first. */
+static void end_oldest(yoke__division *d, unsigned who, size_t items)
+{
+    yoke__participant *p = &d->participant[who];
+    const double begun_ns = since(p);
+    size_t ended = 0;
+    unsigned pieces = 0;
+    while (p->in_hand > 0 && items > 0) {
+        const size_t part = items < p->flight[0].items ? items : p->flight[0].items;
+        items -= part, ended += part, pieces++;
+        p->flight[0].items -= part;
+        if (p->flight[0].items > 0)
+            break;
+        p->in_hand--;
+        p->flight[0] = p->flight[1];
+    }
+    if (ended > 0)
+        learn_pieces(d, who, ended, pieces, begun_ns);
+}
+
+bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t most, size_t *begin, size_t *end)
+{
+    tick(d, now_ns);
+    if (who >= d->count || d->participant[who].state == ABSENT || d->participant[who].state == DROPPED)
+        return false;
+    yoke__participant *p = &d->participant[who];
+    const unsigned depth = who == WORKERS ? 1 : 2;
+    if (p->in_hand == depth) { /* it would not ask otherwise */
+        const size_t oldest = p->flight[0].items;
+        p->silent = oldest > SIZE_MAX - p->silent ? SIZE_MAX : p->silent + oldest;
+        end_oldest(d, who, oldest);
+    }
+    p->state = RUNNING;
+    const double items = d->front < d->back && (most > 0 || who == WORKERS) ? wanted(d, who) : 0;
+    if (items <= 0) {
+        p->state = REFUSED;
+        return false;
+    }
+    const size_t size = who == WORKERS ? cut_front(d, items, most) : cut_back(d, items, most);
+    *begin = who == WORKERS ? d->front : d->back - size;
+    *end = *begin + size;
+    if (who == WORKERS)
+        d->front += size;
+    else
+        d->back -= size;
+    p->last = size;
+    p->flight[p->in_hand].items = size;
+    p->flight[p->in_hand++].start_ns = d->now_ns;
+    return true;
+}
+
+void yoke__division_done(yoke__division *d, unsigned who, int64_t now_ns, size_t items)
+{
+    tick(d, now_ns);
+    if (who >= d->count)
+        return;
+    yoke__participant *p = &d->participant[who];
+    const size_t inferred = items < p->silent ? items : p->silent;
+    p->silent -= inferred;
+    end_oldest(d, who, items - inferred);
+}
+
+void yoke__division_drop(yoke__division *d, unsigned who)
+{
+    if (who >= d->count)
+        return;
+    d->participant[who].state = DROPPED;
+    d->participant[who].in_hand = 0;
+}
+
+/* --- from run to run --- */
+
+static const double FAR = 1.5; /* beyond that a single observation is doubted */
+
+void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
+{
+    *rate = sane(*rate);
+    if (items == 0 || !(ns > 0) || !isfinite(ns))
+        return;
+    const double shown = fmax(ns - rate->launch_ns, ns / 8) / (double)items;
+    if (!is_known(rate)) {
+        rate->item_ns = shown;
+        return;
+    }
+    const double off = shown / rate->item_ns, error = fmin(fabs(off - 1), 1);
+    rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) / 4 : fmax(error, 0.01);
+    const bool far = off > FAR || off < 1 / FAR;
+    const double again = rate->doubt_ns > 0 ? shown / rate->doubt_ns : 0;
+    if (far && again < FAR && again > 1 / FAR)
+        rate->item_ns = shown;
+    else
+        rate->item_ns *= 1 + (fmin(fmax(off, 1 / FAR), FAR) - 1) / 2;
+    rate->doubt_ns = far ? shown : 0;
+}
+
+void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate)
+{
+    if (who >= d->count || d->participant[who].seen == 0)
+        return;
+    const yoke__participant *p = &d->participant[who];
+    yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
+}
+
+double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth)
+{
+    runner runners[YOKE__MOST_PARTICIPANTS];
+    unsigned known = 0;
+    *worth = 0;
+    if (count > YOKE__MOST_PARTICIPANTS)
+        count = YOKE__MOST_PARTICIPANTS;
+    for (unsigned k = 0; k < count; k++) {
+        const yoke__rate rate = sane(rates[k]);
+        if (is_known(&rate))
+            runners[known++] = (runner){rate.launch_ns, rate.item_ns};
+    }
+    if (known == 0 || items == 0)
+        return 0;
+    const double end = end_together(runners, known, (double)items);
+    for (unsigned k = 0; k < count; k++) {
+        const yoke__rate rate = sane(rates[k]);
+        if (is_known(&rate) && rate.launch_ns < end)
+            *worth |= UINT32_C(1) << k;
+    }
+    return end;
+}
