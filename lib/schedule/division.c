@@ -6,7 +6,7 @@
 #include "lib/schedule/schedule.h"
 
 enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
-enum { WORKERS = 0, FIRST_SHARE = 16, GROWTH = 4, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
+enum { WORKERS = 0, FIRST_SHARE = 64, GROWTH = 4, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
 
 static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
 static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
@@ -30,6 +30,7 @@ static yoke__rate sane(yoke__rate rate)
     else
         rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
     rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
+    rate.start_ns = rate.start_ns > 0 ? fmin(rate.start_ns, MOST_NS) : 0;
     if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
         rate.doubt_ns = 0;
     rate.spread = rate.spread > 0 ? fmin(rate.spread, 1) : 0;
@@ -89,8 +90,10 @@ static double item_ns_now(const yoke__division *d, const yoke__participant *p)
 static double ready_ns(const yoke__division *d, const yoke__participant *p)
 {
     const double launch = p->rate.launch_ns;
-    if (p->in_hand == 0) /* who was awaited long will be awaited as long again */
-        return d->now_ns + launch + (p->state == AWAITED ? d->now_ns : 0);
+    if (p->state == AWAITED) /* who was awaited too long will be awaited as long again */
+        return (d->now_ns < p->rate.start_ns ? p->rate.start_ns : 2 * d->now_ns) + launch;
+    if (p->in_hand == 0)
+        return d->now_ns + launch;
     const double begun = since(p) + (p->pieces == 0 ? launch : HIDDEN * launch);
     return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + HIDDEN * launch;
 }
@@ -166,7 +169,7 @@ static double fraction_of(const yoke__division *d, unsigned who)
 /* A device begins small and grows: until the first piece is back, the second can only wait for its transfers. */
 static double device_limit(const yoke__participant *p, double share, double shortest)
 {
-    const double first = fmax(share / FIRST_SHARE, 2 * shortest);
+    const double first = fmax(share / FIRST_SHARE, shortest);
     const double limit = p->last == 0 ? first : fmax((double)p->last * GROWTH, shortest);
     return fmin(limit, DEVICE_QUANTUM / p->rate.item_ns);
 }
@@ -228,6 +231,27 @@ static size_t cut_back(const yoke__division *d, double items, size_t most)
     return up > 0 && shorter > 0 ? shorter : size;
 }
 
+/* Least squares of relative errors, for short pieces tell of the launch. */
+static void fit_add(yoke__participant *p, double items, double ns)
+{
+    const double weight = 1 / (ns * ns);
+    p->sums[0] += weight;
+    p->sums[1] += weight * items;
+    p->sums[2] += weight * items * items;
+    p->sums[3] += weight * ns;
+    p->sums[4] += weight * items * ns;
+}
+
+/* 0: cannot be told. */
+static double fit_launch_ns(const yoke__participant *p)
+{
+    const double *s = p->sums, determinant = s[0] * s[2] - s[1] * s[1];
+    if (p->pieces < 2 || !(determinant > 0.01 * s[0] * s[2])) /* of about one size */
+        return 0;
+    const double launch = (s[3] * s[2] - s[1] * s[4]) / determinant;
+    return isfinite(launch) ? launch : 0;
+}
+
 static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned pieces, double begun_ns)
 {
     yoke__participant *p = &d->participant[who];
@@ -240,6 +264,9 @@ static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned
     if (!is_known(rate))
         rate->item_ns = shown;
     rate->item_ns += (shown - rate->item_ns) * NEWS * took / (took + launch);
+    fit_add(p, (double)items / pieces, took / pieces);
+    if (p->pieces == 0 && pieces == 1)
+        p->first = items, p->first_ns = took;
     p->busy_ns += work;
     p->seen = items > SIZE_MAX - p->seen ? SIZE_MAX : p->seen + items;
     p->pieces += pieces;
@@ -278,6 +305,8 @@ bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t
         p->silent = oldest > SIZE_MAX - p->silent ? SIZE_MAX : p->silent + oldest;
         end_oldest(d, who, oldest);
     }
+    if (p->state == AWAITED)
+        p->asked_ns = d->now_ns;
     p->state = RUNNING;
     const double items = d->front < d->back && (most > 0 || who == WORKERS) ? wanted(d, who) : 0;
     if (items <= 0) {
@@ -341,12 +370,31 @@ void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
     rate->doubt_ns = far ? shown : 0;
 }
 
+/* Of workers from pieces of different sizes. Of a device, whose launches hide behind one another, from the first: two
+ * queues give one piece at least half, and at most all of their speed. */
+static double launch_shown_ns(const yoke__participant *p, bool is_team, double item_ns, double expected)
+{
+    const double fitted = fit_launch_ns(p), work_ns = item_ns * (double)p->first;
+    if (is_team)
+        return fitted > 0 ? fitted : expected;
+    if (p->first == 0)
+        return expected;
+    return fmin(fmax(expected, p->first_ns - 2 * work_ns), p->first_ns - work_ns);
+}
+
 void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate)
 {
     if (who >= d->count || d->participant[who].seen == 0)
         return;
     const yoke__participant *p = &d->participant[who];
+    *rate = sane(*rate);
+    const double shown = launch_shown_ns(p, who == WORKERS, p->busy_ns / (double)p->seen, rate->launch_ns);
     yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
+    if (rate->launch_ns > 0)
+        rate->launch_ns += (fmin(fmax(shown, rate->launch_ns / 4), rate->launch_ns * 4) - rate->launch_ns) / 2;
+    else
+        rate->launch_ns = fmax(shown, 0);
+    rate->start_ns += (p->asked_ns - rate->start_ns) / 2;
 }
 
 double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth)
@@ -359,14 +407,14 @@ double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t it
     for (unsigned k = 0; k < count; k++) {
         const yoke__rate rate = sane(rates[k]);
         if (is_known(&rate))
-            runners[known++] = (runner){rate.launch_ns, rate.item_ns};
+            runners[known++] = (runner){rate.start_ns + rate.launch_ns, rate.item_ns};
     }
     if (known == 0 || items == 0)
         return 0;
     const double end = end_together(runners, known, (double)items);
     for (unsigned k = 0; k < count; k++) {
         const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate) && rate.launch_ns < end)
+        if (is_known(&rate) && rate.start_ns + rate.launch_ns < end)
             *worth |= UINT32_C(1) << k;
     }
     return end;

@@ -80,6 +80,7 @@ enum { YOKE__MOST_PARTICIPANTS = 16 };
 typedef struct yoke__rate {
     double launch_ns; /* of each piece, whatever its size */
     double item_ns;   /* per item of the division; 0: unknown */
+    double start_ns;  /* until it asks for its first piece */
     double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
     double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */
 } yoke__rate;
@@ -89,12 +90,16 @@ typedef struct yoke__participant {
     yoke__rate rate;  /* as it looks now */
     double end_ns;    /* when the last piece ended */
     double busy_ns;   /* of all pieces that ended, but for their launches */
-    size_t seen;      /* items of these */
+    double asked_ns;  /* when it asked first */
+    size_t seen;      /* items of the pieces that ended */
     size_t silent;    /* of these, items whose end was inferred and may still be reported */
     size_t last;      /* items of the piece taken last */
+    size_t first;     /* items of the first piece that ended */
+    double first_ns;  /* and how long it took */
     unsigned pieces;  /* that ended */
     unsigned in_hand; /* pieces taken and not ended */
     unsigned state;
+    double sums[5]; /* of a fit of pieces' times: launch_ns + items * item_ns */
     struct {
         size_t items;
         double start_ns;

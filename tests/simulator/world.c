@@ -119,6 +119,12 @@ double world_jitter(const world *w, unsigned k, uint64_t launch)
 
 /* --- the ideal --- */
 
+/* Two queues: every other item waits for the way there and back of the one before. */
+static double both_turns(const place *p)
+{
+    return (p->up_ns + p->item_ns + p->down_ns + p->commit_ns) / 2;
+}
+
 static double items_by(const world *w, unsigned k, double end)
 {
     const place *p = &w->of->place[k];
@@ -126,7 +132,8 @@ static double items_by(const world *w, unsigned k, double end)
     const double to = p->dies_at_ns > 0 ? fmin(end, p->dies_at_ns) : end;
     if (p->item_ns <= 0 || to <= from)
         return 0;
-    const double moved_ns = fmax(fmax(p->up_ns, p->down_ns), p->commit_ns);
+    const double turn_ns = p->up_ns + p->down_ns + p->commit_ns > 0 ? both_turns(p) : 0;
+    const double moved_ns = fmax(fmax(p->up_ns, p->down_ns), turn_ns);
     double items = world_capacity(w, k, from, to) / p->item_ns;
     if (moved_ns > 0 && w->of->costs == EVEN)
         items = fmin(items, (to - from) / moved_ns);

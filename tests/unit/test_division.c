@@ -71,6 +71,11 @@ static double any_number(uint64_t *seed)
     return k < sizeof odd / sizeof *odd ? odd[k] : pow(10, draw_double(seed, -3, 6));
 }
 
+static yoke__rate any_rate(uint64_t *seed)
+{
+    return (yoke__rate){any_number(seed), any_number(seed), any_number(seed), any_number(seed), any_number(seed)};
+}
+
 static size_t any_size(uint64_t *seed)
 {
     const uint64_t k = draw_below(seed, 8);
@@ -86,7 +91,7 @@ static void division_gives_every_item_once(void **state)
         party t;
         yoke__rate rates[MOST];
         for (unsigned k = 0; k < MOST; k++)
-            rates[k] = (yoke__rate){any_number(&seed), any_number(&seed), any_number(&seed), any_number(&seed)};
+            rates[k] = any_rate(&seed);
         const unsigned count = 1 + (unsigned)draw_below(&seed, MOST);
         const bool workers = count == 1 || draw_below(&seed, 4) != 0, fails = draw_below(&seed, 4) == 0;
         const size_t items = any_size(&seed), step = 1 + any_size(&seed) / 2 % (1 + draw_below(&seed, 300));
@@ -121,7 +126,7 @@ static void division_is_safe_with_nonsense(void **state)
     for (unsigned long round = 0; round < rounds_of(20000); round++) {
         yoke__rate rates[MOST];
         for (unsigned k = 0; k < MOST; k++)
-            rates[k] = (yoke__rate){any_number(&seed), any_number(&seed), any_number(&seed), any_number(&seed)};
+            rates[k] = any_rate(&seed);
         yoke__division d;
         const unsigned count = (unsigned)draw_below(&seed, MOST + 1);
         yoke__division_begin(&d, any_size(&seed), any_size(&seed), draw_below(&seed, 2) == 0, count, rates,
