@@ -6,16 +6,18 @@
 #include "lib/schedule/schedule.h"
 
 enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
-enum { WORKERS = 0, FIRST_SHARE = 64, GROWTH = 4, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
+enum { WORKERS = 0, FIRST_SHARE = 64, GROWTH = 2, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
 
 static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
 static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
-static const double DEVICE_QUANTUM = 20e6;  /* ns of a piece, at most */
+static const double DEVICE_QUANTUM = 3e6;   /* ns of a piece, at most */
 static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at least: theirs are not hidden */
-static const double DEVICE_LAUNCHES = 1.5;  /* behind another piece a launch is hidden, if that is long enough */
-static const double DEVICE_FRACTION = 0.25; /* of its share; two are in flight */
+static const double DEVICE_LAUNCHES = 3;    /* behind another piece a launch is hidden, if that is long enough */
+static const double DEVICE_AGAINS = 12;
+static const double DEVICE_FRACTION = 0.33; /* of its share; two are in flight */
 static const double HIDDEN = 0.125;         /* what a launch behind another piece costs, of a launch */
 static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
+static const double SPREAD = 0.2;           /* of who is not known */
 static const double LEAST_ITEM_NS = 1e-9, MOST_NS = 1e18;
 
 static bool is_known(const yoke__rate *rate)
@@ -30,11 +32,20 @@ static yoke__rate sane(yoke__rate rate)
     else
         rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
     rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
+    rate.again_ns = rate.again_ns > 0 ? fmin(rate.again_ns, rate.launch_ns) : 0;
     rate.start_ns = rate.start_ns > 0 ? fmin(rate.start_ns, MOST_NS) : 0;
     if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
         rate.doubt_ns = 0;
     rate.spread = rate.spread > 0 ? fmin(rate.spread, 1) : 0;
+    rate.fill = rate.fill > 0 ? fmin(rate.fill, MOST_NS) : 0;
     return rate;
+}
+
+/* A team waits for its last items, half of one on average. */
+static double team_launch_ns(const yoke__rate *rate)
+{
+    const yoke__rate team = sane(*rate);
+    return fmin(fmax(team.launch_ns, team.fill * team.item_ns / 2), MOST_NS);
 }
 
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
@@ -47,6 +58,8 @@ void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool wor
     d->start_ns = now_ns;
     for (unsigned k = 0; k < d->count; k++) {
         d->participant[k].rate = sane(rates[k]);
+        if (k == WORKERS)
+            d->participant[k].rate.launch_ns = team_launch_ns(&rates[k]);
         d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
     }
 }
@@ -62,6 +75,12 @@ static void tick(yoke__division *d, int64_t now_ns)
 static bool is_active(const yoke__participant *p)
 {
     return p->state == AWAITED || p->state == RUNNING;
+}
+
+/* What another piece costs behind one in flight. */
+static double again_ns(const yoke__rate *rate)
+{
+    return rate->again_ns > 0 ? rate->again_ns : HIDDEN * rate->launch_ns;
 }
 
 static double in_flight(const yoke__participant *p)
@@ -94,8 +113,8 @@ static double ready_ns(const yoke__division *d, const yoke__participant *p)
         return (d->now_ns < p->rate.start_ns ? p->rate.start_ns : 2 * d->now_ns) + launch;
     if (p->in_hand == 0)
         return d->now_ns + launch;
-    const double begun = since(p) + (p->pieces == 0 ? launch : HIDDEN * launch);
-    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + HIDDEN * launch;
+    const double begun = since(p) + (p->pieces == 0 ? launch : again_ns(&p->rate));
+    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + again_ns(&p->rate);
 }
 
 /* --- shares --- */
@@ -154,8 +173,11 @@ static company others_of(const yoke__division *d, unsigned who)
 
 static double shortest_ns(const yoke__division *d, unsigned who)
 {
-    const double launch = d->participant[who].rate.launch_ns;
-    return fmax(launch * (who == WORKERS ? WORKERS_LAUNCHES : DEVICE_LAUNCHES), SHORTEST_NS);
+    const yoke__rate *rate = &d->participant[who].rate;
+    const double device =
+        fmax(fmax(DEVICE_LAUNCHES * rate->launch_ns, DEVICE_AGAINS * again_ns(rate)), rate->fill * rate->item_ns);
+    const double workers = WORKERS_LAUNCHES * (1 - 0.6 * rate->spread) * rate->launch_ns;
+    return fmax(who == WORKERS ? workers : device, SHORTEST_NS);
 }
 
 static double fraction_of(const yoke__division *d, unsigned who)
@@ -163,7 +185,7 @@ static double fraction_of(const yoke__division *d, unsigned who)
     if (who != WORKERS)
         return DEVICE_FRACTION;
     const double spread = d->participant[who].rate.spread;
-    return spread > 0 ? fmin(fmax(0.9 - 2 * spread, 0.4), 0.8) : 0.5;
+    return fmin(fmax(0.9 - 2 * (spread > 0 ? spread : SPREAD), 0.4), 0.8);
 }
 
 /* A device begins small and grows: until the first piece is back, the second can only wait for its transfers. */
@@ -171,7 +193,7 @@ static double device_limit(const yoke__participant *p, double share, double shor
 {
     const double first = fmax(share / FIRST_SHARE, shortest);
     const double limit = p->last == 0 ? first : fmax((double)p->last * GROWTH, shortest);
-    return fmin(limit, DEVICE_QUANTUM / p->rate.item_ns);
+    return fmin(limit, fmax(DEVICE_QUANTUM / p->rate.item_ns, 2 * shortest));
 }
 
 /* The others, who run, will be done with the rest before it could be done with the least piece. */
@@ -199,6 +221,8 @@ static double wanted(const yoke__division *d, unsigned who)
     size = fmax(size, shortest);
     if (share - size < shortest)
         size = share;
+    if (rest - size < shortest / 4) /* nobody's rest */
+        size = rest;
     const double limit = who == WORKERS ? WORKERS_QUANTUM / item_ns : device_limit(p, share, shortest);
     return fmax(fmin(size, limit), 1);
 }
@@ -235,6 +259,7 @@ static size_t cut_back(const yoke__division *d, double items, size_t most)
 static void fit_add(yoke__participant *p, double items, double ns)
 {
     const double weight = 1 / (ns * ns);
+    p->least_ns = p->least_ns > 0 ? fmin(p->least_ns, ns) : ns;
     p->sums[0] += weight;
     p->sums[1] += weight * items;
     p->sums[2] += weight * items * items;
@@ -242,14 +267,23 @@ static void fit_add(yoke__participant *p, double items, double ns)
     p->sums[4] += weight * items * ns;
 }
 
-/* 0: cannot be told. */
-static double fit_launch_ns(const yoke__participant *p)
+static double fit_launch_ns(const yoke__participant *p, double expected)
 {
     const double *s = p->sums, determinant = s[0] * s[2] - s[1] * s[1];
     if (p->pieces < 2 || !(determinant > 0.01 * s[0] * s[2])) /* of about one size */
-        return 0;
+        return expected;
     const double launch = (s[3] * s[2] - s[1] * s[4]) / determinant;
-    return isfinite(launch) ? launch : 0;
+    return isfinite(launch) ? fmin(fmax(launch, 0), p->least_ns / 2) : expected;
+}
+
+static void learn_item(yoke__rate *rate, double shown, double weight)
+{
+    if (!is_known(rate))
+        rate->item_ns = shown;
+    const double error = fmin(fabs(shown / rate->item_ns - 1), 1);
+    weight *= NEWS + (1 - NEWS) * rate->spread;
+    rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) * weight : fmax(error, SPREAD);
+    rate->item_ns += (shown - rate->item_ns) * weight;
 }
 
 static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned pieces, double begun_ns)
@@ -258,13 +292,16 @@ static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned
     yoke__rate *rate = &p->rate;
     const double took = fmax(d->now_ns - begun_ns, 1);
     const bool hidden = who != WORKERS && p->pieces > 0;
-    const double launch = rate->launch_ns * (hidden ? HIDDEN : 1) * pieces;
+    const double launch = (hidden ? again_ns(rate) : rate->launch_ns) * pieces;
     const double work = fmax(took - launch, took / 8);
-    const double shown = fmin(fmax(work / (double)items, LEAST_ITEM_NS), MOST_NS);
-    if (!is_known(rate))
-        rate->item_ns = shown;
-    rate->item_ns += (shown - rate->item_ns) * NEWS * took / (took + launch);
-    fit_add(p, (double)items / pieces, took / pieces);
+    /* on two queues in turn, one's pieces look slower than the other's */
+    const double full_items = fmax((double)items, who == WORKERS ? 0 : rate->fill * pieces);
+    const double shown = fmin(fmax((work + p->before_ns) / (full_items + p->before_items), LEAST_ITEM_NS), MOST_NS);
+    learn_item(rate, shown, took / (took + launch));
+    if (hidden)
+        p->before_ns = work, p->before_items = full_items;
+    if (hidden || who == WORKERS)
+        fit_add(p, (double)items / pieces, took / pieces);
     if (p->pieces == 0 && pieces == 1)
         p->first = items, p->first_ns = took;
     p->busy_ns += work;
@@ -347,7 +384,8 @@ void yoke__division_drop(yoke__division *d, unsigned who)
 
 /* --- from run to run --- */
 
-static const double FAR = 1.5; /* beyond that a single observation is doubted */
+static const double UNSURE = 0.25; /* a spread that makes the next observation as good as what is known */
+static const double FAR = 1.5;     /* beyond that a single observation is doubted */
 
 void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
 {
@@ -360,10 +398,11 @@ void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
         return;
     }
     const double off = shown / rate->item_ns, error = fmin(fabs(off - 1), 1);
+    const bool was_sure = rate->spread < UNSURE;
     rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) / 4 : fmax(error, 0.01);
     const bool far = off > FAR || off < 1 / FAR;
     const double again = rate->doubt_ns > 0 ? shown / rate->doubt_ns : 0;
-    if (far && again < FAR && again > 1 / FAR)
+    if (far && (!was_sure || (again < FAR && again > 1 / FAR)))
         rate->item_ns = shown;
     else
         rate->item_ns *= 1 + (fmin(fmax(off, 1 / FAR), FAR) - 1) / 2;
@@ -374,12 +413,18 @@ void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
  * queues give one piece at least half, and at most all of their speed. */
 static double launch_shown_ns(const yoke__participant *p, bool is_team, double item_ns, double expected)
 {
-    const double fitted = fit_launch_ns(p), work_ns = item_ns * (double)p->first;
+    const double work_ns = item_ns * (double)p->first;
     if (is_team)
-        return fitted > 0 ? fitted : expected;
+        return fit_launch_ns(p, expected);
     if (p->first == 0)
         return expected;
     return fmin(fmax(expected, p->first_ns - 2 * work_ns), p->first_ns - work_ns);
+}
+
+/* Half way, and not too far at once. */
+static double nearer(double old, double shown)
+{
+    return old > 0 ? old + (fmin(fmax(shown, old / 4), old * 4) - old) / 2 : fmax(shown, 0);
 }
 
 void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate)
@@ -390,11 +435,16 @@ void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rat
     *rate = sane(*rate);
     const double shown = launch_shown_ns(p, who == WORKERS, p->busy_ns / (double)p->seen, rate->launch_ns);
     yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
-    if (rate->launch_ns > 0)
-        rate->launch_ns += (fmin(fmax(shown, rate->launch_ns / 4), rate->launch_ns * 4) - rate->launch_ns) / 2;
-    else
-        rate->launch_ns = fmax(shown, 0);
+    rate->spread = (rate->spread + p->rate.spread) / 2;
+    rate->launch_ns = nearer(rate->launch_ns, shown);
+    if (who != WORKERS)
+        rate->again_ns = fmin(nearer(again_ns(rate), fit_launch_ns(p, again_ns(rate))), rate->launch_ns);
     rate->start_ns += (p->asked_ns - rate->start_ns) / 2;
+}
+
+static double first_ns(const yoke__rate *rate, unsigned who)
+{
+    return rate->start_ns + (who == WORKERS ? team_launch_ns(rate) : rate->launch_ns);
 }
 
 double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth)
@@ -407,14 +457,14 @@ double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t it
     for (unsigned k = 0; k < count; k++) {
         const yoke__rate rate = sane(rates[k]);
         if (is_known(&rate))
-            runners[known++] = (runner){rate.start_ns + rate.launch_ns, rate.item_ns};
+            runners[known++] = (runner){first_ns(&rate, k), rate.item_ns};
     }
     if (known == 0 || items == 0)
         return 0;
     const double end = end_together(runners, known, (double)items);
     for (unsigned k = 0; k < count; k++) {
         const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate) && rate.start_ns + rate.launch_ns < end)
+        if (is_known(&rate) && first_ns(&rate, k) < end)
             *worth |= UINT32_C(1) << k;
     }
     return end;

@@ -80,24 +80,28 @@ enum { YOKE__MOST_PARTICIPANTS = 16 };
 typedef struct yoke__rate {
     double launch_ns; /* of each piece, whatever its size */
     double item_ns;   /* per item of the division; 0: unknown */
+    double again_ns;  /* devices: what is left of launch_ns behind another piece; 0: unknown */
     double start_ns;  /* until it asks for its first piece */
     double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
     double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */
+    double fill; /* given, not learned: items that keep all of it busy (of a team one per worker); fewer take as long */
 } yoke__rate;
 
 /* One participant of a division; nobody else's business. */
 typedef struct yoke__participant {
-    yoke__rate rate;  /* as it looks now */
-    double end_ns;    /* when the last piece ended */
-    double busy_ns;   /* of all pieces that ended, but for their launches */
-    double asked_ns;  /* when it asked first */
-    size_t seen;      /* items of the pieces that ended */
-    size_t silent;    /* of these, items whose end was inferred and may still be reported */
-    size_t last;      /* items of the piece taken last */
-    size_t first;     /* items of the first piece that ended */
-    double first_ns;  /* and how long it took */
-    unsigned pieces;  /* that ended */
-    unsigned in_hand; /* pieces taken and not ended */
+    yoke__rate rate;                /* as it looks now */
+    double end_ns;                  /* when the last piece ended */
+    double busy_ns;                 /* of all pieces that ended, but for their launches */
+    double asked_ns;                /* when it asked first */
+    size_t seen;                    /* items of the pieces that ended */
+    size_t silent;                  /* of these, items whose end was inferred and may still be reported */
+    size_t last;                    /* items of the piece taken last */
+    size_t first;                   /* items of the first piece that ended */
+    double first_ns;                /* and how long it took */
+    double least_ns;                /* time of the shortest piece that ended */
+    double before_ns, before_items; /* the piece before the last that ended */
+    unsigned pieces;                /* that ended */
+    unsigned in_hand;               /* pieces taken and not ended */
     unsigned state;
     double sums[5]; /* of a fit of pieces' times: launch_ns + items * item_ns */
     struct {

@@ -52,6 +52,15 @@ static void report(run *r, unsigned who, size_t items)
     yoke__division_done(&r->d, who, clock_of(r->agent[who].at), items);
 }
 
+static double compute_ns(const world *w, unsigned k, size_t begin, size_t end)
+{
+    const place *p = &w->of->place[k];
+    const double work = world_work(w, begin, end), items = (double)(end - begin);
+    if (p->threads > 1) /* the last items end one by one */
+        return p->item_ns * work / items * fmax(items + (p->threads - 1) / 2.0, p->threads);
+    return p->item_ns * (items < p->full ? work / items * p->full : work);
+}
+
 /* --- workers --- */
 
 static void step_workers(run *r)
@@ -65,7 +74,7 @@ static void step_workers(run *r)
         return;
     }
     const double begin = a->at + p->launch_ns * world_jitter(r->w, 0, a->launches++);
-    a->at = world_end(r->w, 0, begin, p->item_ns * world_work(r->w, a->flight[0].begin, a->flight[0].end));
+    a->at = world_end(r->w, 0, begin, compute_ns(r->w, 0, a->flight[0].begin, a->flight[0].end));
 }
 
 /* --- devices --- */
@@ -78,7 +87,7 @@ static void issue(run *r, agent *a, flight *f)
     a->at += ISSUE_SHARE * launch;
     a->up_free = fmax(a->up_free, a->at) + items * p->up_ns;
     const double begin = fmax(a->up_free, a->compute_free) + gap;
-    a->compute_free = world_end(r->w, a->place, begin, p->item_ns * world_work(r->w, f->begin, f->end));
+    a->compute_free = world_end(r->w, a->place, begin, compute_ns(r->w, a->place, f->begin, f->end));
     a->down_free = fmax(a->compute_free, a->down_free) + items * p->down_ns;
     f->end_ns = a->down_free + NEWS_SHARE * launch;
 }
@@ -209,7 +218,7 @@ double alone_ns(const world *w, unsigned k, yoke__rate *rates)
     for (unsigned l = 0; l < w->of->count; l++)
         unused[l] = rates[l];
     const double begin = p->start_ns + p->launch_ns * world_jitter(w, k, 0);
-    const double work_ns = p->item_ns * world_work(w, 0, w->of->items), items = (double)w->of->items;
+    const double work_ns = compute_ns(w, k, 0, w->of->items), items = (double)w->of->items;
     const bool dies = p->dies_at_ns > 0, in_parts = k != 0 && p->most > 0 && p->most < w->of->items;
     double at_once = world_end(w, k, begin + items * p->up_ns, work_ns) + items * (p->down_ns + p->commit_ns);
     if (k != 0 || dies)

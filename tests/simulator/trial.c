@@ -43,8 +43,10 @@ trial try_scenario(const scenario *s)
     double single_sum = 0, learned_sum = 0;
     for (unsigned n = 0; n < TRIALS; n++) {
         yoke__rate rates[PLACES] = {{0}}, unused[PLACES];
-        for (unsigned k = 0; k < s->count; k++)
+        for (unsigned k = 0; k < s->count; k++) {
             rates[k] = s->place[k].guess;
+            rates[k].fill = k == 0 ? s->place[k].threads : s->place[k].full;
+        }
         world w;
         bool divides = true;
         world_make(&w, s, 1000 * n + 1);

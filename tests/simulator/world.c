@@ -135,6 +135,8 @@ static double items_by(const world *w, unsigned k, double end)
     const double turn_ns = p->up_ns + p->down_ns + p->commit_ns > 0 ? both_turns(p) : 0;
     const double moved_ns = fmax(fmax(p->up_ns, p->down_ns), turn_ns);
     double items = world_capacity(w, k, from, to) / p->item_ns;
+    if (p->threads > 1 && w->of->costs == EVEN)
+        items = fmax(items - (p->threads - 1) / 2.0, 0);
     if (moved_ns > 0 && w->of->costs == EVEN)
         items = fmin(items, (to - from) / moved_ns);
     const double step = w->of->step > 1 && w->of->costs == EVEN ? (double)w->of->step : 0;

@@ -16,6 +16,8 @@ typedef struct place {
     double start_ns;  /* when its thread is there first */
     double up_ns, down_ns, commit_ns; /* per item: transfers, copy from staging by the driver thread */
     size_t most;                      /* items of a piece; 0: any */
+    unsigned threads; /* workers: of the team; at its end they wait for each other, half an item on average */
+    double full;      /* device: a piece of fewer items takes as long as one of so many */
     bool reports_at_end;
     /* speed */
     double noise, noise_slot_ns; /* lognormal, anew in each slot of time */
