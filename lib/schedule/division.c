@@ -33,6 +33,7 @@ static yoke__rate sane(yoke__rate rate)
         rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
     rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
     rate.again_ns = rate.again_ns > 0 ? fmin(rate.again_ns, rate.launch_ns) : 0;
+    rate.prior_ns = rate.prior_ns > 0 ? fmin(rate.prior_ns, MOST_NS) : 0;
     rate.start_ns = rate.start_ns > 0 ? fmin(rate.start_ns, MOST_NS) : 0;
     if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
         rate.doubt_ns = 0;
@@ -385,6 +386,7 @@ void yoke__division_drop(yoke__division *d, unsigned who)
 /* --- from run to run --- */
 
 static const double UNSURE = 0.25; /* a spread that makes the next observation as good as what is known */
+static const double EVEN = 0.15;   /* a spread of items of one cost */
 static const double FAR = 1.5;     /* beyond that a single observation is doubted */
 
 void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
@@ -435,10 +437,13 @@ void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rat
     *rate = sane(*rate);
     const double shown = launch_shown_ns(p, who == WORKERS, p->busy_ns / (double)p->seen, rate->launch_ns);
     yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
-    rate->spread = (rate->spread + p->rate.spread) / 2;
-    rate->launch_ns = nearer(rate->launch_ns, shown);
+    rate->spread = fmax(rate->spread, p->rate.spread);
+    if (rate->prior_ns <= 0)
+        rate->prior_ns = rate->launch_ns;
+    const bool even = p->rate.spread < EVEN; /* else a short piece of expensive items looks like a long launch */
+    rate->launch_ns = nearer(rate->launch_ns, even || who != WORKERS ? shown : rate->prior_ns);
     if (who != WORKERS)
-        rate->again_ns = fmin(nearer(again_ns(rate), fit_launch_ns(p, again_ns(rate))), rate->launch_ns);
+        rate->again_ns = nearer(again_ns(rate), even ? fit_launch_ns(p, again_ns(rate)) : HIDDEN * rate->launch_ns);
     rate->start_ns += (p->asked_ns - rate->start_ns) / 2;
 }
 

@@ -81,6 +81,7 @@ typedef struct yoke__rate {
     double launch_ns; /* of each piece, whatever its size */
     double item_ns;   /* per item of the division; 0: unknown */
     double again_ns;  /* devices: what is left of launch_ns behind another piece; 0: unknown */
+    double prior_ns;  /* launch_ns as it was given first */
     double start_ns;  /* until it asks for its first piece */
     double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
     double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */

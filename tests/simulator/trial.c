@@ -37,38 +37,54 @@ static uint32_t all_places(const scenario *s)
     return all;
 }
 
-trial try_scenario(const scenario *s)
+static double best_single_ns(const world *w, const yoke__rate *rates)
+{
+    double best = INFINITY;
+    for (unsigned k = 0; k < w->of->count; k++) {
+        yoke__rate unused[PLACES];
+        for (unsigned l = 0; l < w->of->count; l++)
+            unused[l] = rates[l];
+        if (w->of->place[k].item_ns > 0)
+            best = fmin(best, alone_ns(w, k, unused));
+    }
+    return best;
+}
+
+/* The runs of one program; adds the efficiencies of three of them. */
+static void live(const scenario *s, uint64_t seed, trial *t, double *single_sum, double *learned_sum)
+{
+    yoke__rate rates[PLACES] = {{0}};
+    for (unsigned k = 0; k < s->count; k++) {
+        rates[k] = s->place[k].guess;
+        rates[k].fill = k == 0 ? s->place[k].threads : s->place[k].full; /* the library knows its team and devices */
+    }
+    for (unsigned run = 0; run <= LATER_RUNS; run++) {
+        world w;
+        bool divides = true;
+        world_make(&w, s, seed + run);
+        const double single_ns = run == LEARNING_RUNS ? best_single_ns(&w, rates) : 0;
+        const double ns = run == 0 ? divided_ns(&w, all_places(s), rates) : run_known(&w, rates, &divides);
+        const double efficiency = ideal_ns(&w) / ns;
+        if (run == 0)
+            t->cold += efficiency;
+        if (run == LATER_RUNS)
+            t->later += efficiency;
+        if (run != LEARNING_RUNS)
+            continue;
+        t->learned += efficiency;
+        t->worst = fmin(t->worst, efficiency);
+        t->divided += divides ? 1 : 0;
+        *learned_sum += ns, *single_sum += single_ns;
+    }
+}
+
+trial try_scenario(const scenario *s, unsigned lives)
 {
     trial t = {.worst = INFINITY};
     double single_sum = 0, learned_sum = 0;
-    for (unsigned n = 0; n < TRIALS; n++) {
-        yoke__rate rates[PLACES] = {{0}}, unused[PLACES];
-        for (unsigned k = 0; k < s->count; k++) {
-            rates[k] = s->place[k].guess;
-            rates[k].fill = k == 0 ? s->place[k].threads : s->place[k].full;
-        }
-        world w;
-        bool divides = true;
-        world_make(&w, s, 1000 * n + 1);
-        t.cold += ideal_ns(&w) / divided_ns(&w, all_places(s), rates) / TRIALS;
-        for (unsigned run = 1; run < LEARNING_RUNS; run++) {
-            world_make(&w, s, 1000 * n + 1 + run);
-            (void)run_known(&w, rates, &divides);
-        }
-        world_make(&w, s, 1000 * n + 1 + LEARNING_RUNS);
-        double single_ns = INFINITY;
-        for (unsigned k = 0; k < s->count; k++) {
-            for (unsigned l = 0; l < s->count; l++)
-                unused[l] = rates[l];
-            if (s->place[k].item_ns > 0)
-                single_ns = fmin(single_ns, alone_ns(&w, k, unused));
-        }
-        const double ns = run_known(&w, rates, &divides), efficiency = ideal_ns(&w) / ns;
-        t.learned += efficiency / TRIALS;
-        t.worst = fmin(t.worst, efficiency);
-        t.divided += (divides ? 1.0 : 0.0) / TRIALS;
-        learned_sum += ns, single_sum += single_ns;
-    }
+    for (unsigned n = 0; n < lives; n++)
+        live(s, 1000 * n + 1, &t, &single_sum, &learned_sum);
+    t.cold /= lives, t.learned /= lives, t.later /= lives, t.divided /= lives;
     t.against_single = learned_sum / single_sum;
     return t;
 }

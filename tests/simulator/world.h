@@ -61,16 +61,16 @@ double divided_ns(const world *w, uint32_t mask, yoke__rate *rates);
 /* The same of one place alone, with all of it at once if that is better. */
 double alone_ns(const world *w, unsigned k, yoke__rate *rates);
 
-/* What is reported of a scenario. */
+/* What is reported of a scenario: means over several programs' lives. */
 typedef struct trial {
-    double cold, learned;  /* efficiency: ideal time / time */
-    double worst;          /* of the learned runs */
-    double against_single; /* learned time / best single place's */
-    double divided;        /* share of the learned runs that were divided */
+    double cold, learned, later; /* efficiency, ideal time / time: of the first run, after LEARNING_RUNS, LATER_RUNS */
+    double worst;                /* of the learned runs */
+    double against_single;       /* learned time / best single place's */
+    double divided;              /* share of the learned runs that were divided */
 } trial;
 
-enum { LEARNING_RUNS = 2, TRIALS = 15 };
+enum { LEARNING_RUNS = 2, LATER_RUNS = 20 };
 
-trial try_scenario(const scenario *s);
+trial try_scenario(const scenario *s, unsigned lives);
 
 #endif
