@@ -294,7 +294,9 @@ static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned
     const double took = fmax(d->now_ns - begun_ns, 1);
     const bool hidden = who != WORKERS && p->pieces > 0;
     const double launch = (hidden ? again_ns(rate) : rate->launch_ns) * pieces;
-    const double work = fmax(took - launch, took / 8);
+    double work = fmax(took - launch, took / 8);
+    if (hidden) /* a short piece does not hide the launch of the next but one */
+        work = fmax(fmin(work, 2 * took - rate->launch_ns * pieces), took / 8);
     /* on two queues in turn, one's pieces look slower than the other's */
     const double full_items = fmax((double)items, who == WORKERS ? 0 : rate->fill * pieces);
     const double shown = fmin(fmax((work + p->before_ns) / (full_items + p->before_items), LEAST_ITEM_NS), MOST_NS);

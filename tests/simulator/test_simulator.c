@@ -31,10 +31,75 @@ static void division_comes_close_to_the_ideal(void **state)
         fail_msg("mean efficiency %.3f", sum / scenario_count);
 }
 
+static double between(uint64_t *seed, double low, double high)
+{
+    return low * pow(high / low, draw_double(seed, 0, 1));
+}
+
+static place any_device(uint64_t *seed, double team_ns, bool over_bus)
+{
+    place p = {.item_ns = team_ns * between(seed, 0.05, 20),
+               .launch_ns = between(seed, 1e4, 3e5),
+               .start_ns = between(seed, 5e3, 2e5),
+               .reports_at_end = draw_below(seed, 4) == 0,
+               .noise = draw_double(seed, 0, 0.2),
+               .noise_slot_ns = between(seed, 1e5, 1e7),
+               .run_noise = draw_double(seed, 0, 0.1),
+               .guess = {.launch_ns = 5e4},
+               .tried = true};
+    if (over_bus)
+        p.up_ns = p.item_ns * between(seed, 0.1, 2), p.down_ns = p.up_ns, p.commit_ns = p.up_ns / 2;
+    return p;
+}
+
+static scenario any_machine(uint64_t *seed)
+{
+    const double team_ns = between(seed, 0.5, 500), total_ns = between(seed, 3e5, 2e8);
+    scenario s = {.name = "any",
+                  .items = (size_t)(total_ns / team_ns),
+                  .step = draw_below(seed, 2) == 0 ? 1 : 64,
+                  .costs = (costs)draw_below(seed, 4),
+                  .count = 2 + (unsigned)draw_below(seed, 5)};
+    s.place[0] = (place){.item_ns = team_ns,
+                         .launch_ns = between(seed, 2e3, 1e5),
+                         .noise = draw_double(seed, 0, 0.1),
+                         .noise_slot_ns = between(seed, 1e5, 1e7),
+                         .run_noise = draw_double(seed, 0, 0.1)};
+    s.place[0].guess = (yoke__rate){.launch_ns = 2e4, .item_ns = team_ns * between(seed, 0.5, 2)};
+    for (unsigned k = 1; k < s.count; k++)
+        s.place[k] = any_device(seed, team_ns, s.costs == EVEN && draw_below(seed, 2) == 0);
+    return s;
+}
+
+/* Machines that nobody chose: less is asked, for some are hopeless. */
+static void division_serves_any_machine(void **state)
+{
+    (void)state;
+    enum { MACHINES = SANITIZED ? 30 : 300 };
+    uint64_t seed = 20;
+    double sum = 0;
+    unsigned slow = 0;
+    for (unsigned k = 0; k < MACHINES; k++) {
+        const scenario s = any_machine(&seed);
+        const trial t = try_scenario(&s, 1);
+        sum += t.learned;
+        assert_true(t.learned <= 1 && t.cold <= 1 && t.later <= 1);
+        slow += t.against_single > 1.1;
+        if (t.learned < 0.8 || t.against_single > 1.1)
+            printf(
+                "machine %u: %zu items of %g ns, %u places, step %zu, costs %d: %.3f, cold %.3f, later %.3f, x %.3f\n",
+                k, s.items, s.place[0].item_ns, s.count, s.step, (int)s.costs, t.learned, t.cold, t.later,
+                t.against_single);
+    }
+    printf("mean efficiency %.3f, %u of %d more than 10 %% slower than the best single place\n", sum / MACHINES, slow,
+           (int)MACHINES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(division_comes_close_to_the_ideal),
+        cmocka_unit_test(division_serves_any_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -17,14 +17,14 @@ static unsigned best_single(const scenario *s, const yoke__rate *rates, double *
     return best;
 }
 
-/* As the library does: the prediction decides. */
-static double run_known(const world *w, yoke__rate *rates, bool *divides)
+/* As the library does: the prediction decides, and what was measured. */
+static double run_known(const world *w, yoke__rate *rates, double divided_known_ns, bool *divides)
 {
     double single_ns;
     uint32_t worth;
     const unsigned single = best_single(w->of, rates, &single_ns);
     const double together_ns = yoke__division_predict(rates, w->of->count, w->of->items, &worth);
-    *divides = single == w->of->count || together_ns < GAIN * single_ns;
+    *divides = single == w->of->count || (together_ns < GAIN * single_ns && divided_known_ns * GAIN < single_ns);
     return *divides ? divided_ns(w, worth, rates) : alone_ns(w, single, rates);
 }
 
@@ -58,12 +58,20 @@ static void live(const scenario *s, uint64_t seed, trial *t, double *single_sum,
         rates[k] = s->place[k].guess;
         rates[k].fill = k == 0 ? s->place[k].threads : s->place[k].full; /* the library knows its team and devices */
     }
+    world w;
+    world_make(&w, s, seed + LATER_RUNS + 1);
+    for (unsigned k = 0; k < s->count; k++)
+        if (s->place[k].tried)
+            (void)alone_ns(&w, k, rates);
+    double divided_known_ns = 0;
     for (unsigned run = 0; run <= LATER_RUNS; run++) {
-        world w;
         bool divides = true;
         world_make(&w, s, seed + run);
         const double single_ns = run == LEARNING_RUNS ? best_single_ns(&w, rates) : 0;
-        const double ns = run == 0 ? divided_ns(&w, all_places(s), rates) : run_known(&w, rates, &divides);
+        const double ns =
+            run == 0 ? divided_ns(&w, all_places(s), rates) : run_known(&w, rates, divided_known_ns, &divides);
+        if (divides)
+            divided_known_ns = yoke__route_learn(divided_known_ns, ns);
         const double efficiency = ideal_ns(&w) / ns;
         if (run == 0)
             t->cold += efficiency;

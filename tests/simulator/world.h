@@ -25,6 +25,7 @@ typedef struct place {
     double change_at_ns, change; /* from then on the speed is multiplied by it; 0: never */
     double stall_at_ns, stall_ns;
     double dies_at_ns; /* 0: never */
+    bool tried;        /* it ran alone before the first run */
     yoke__rate guess;  /* before the first run */
 } place;
 
