@@ -3,10 +3,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "lib/schedule/schedule.h"
+#include "lib/schedule/rate.h"
 
 enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
-enum { WORKERS = 0, FIRST_SHARE = 64, GROWTH = 2, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
+enum { FIRST_SHARE = 64, GROWTH = 2, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
 
 static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
 static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
@@ -15,39 +15,8 @@ static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at
 static const double DEVICE_LAUNCHES = 3;    /* behind another piece a launch is hidden, if that is long enough */
 static const double DEVICE_AGAINS = 12;
 static const double DEVICE_FRACTION = 0.33; /* of its share; two are in flight */
-static const double HIDDEN = 0.125;         /* what a launch behind another piece costs, of a launch */
 static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
 static const double SPREAD = 0.2;           /* of who is not known */
-static const double LEAST_ITEM_NS = 1e-9, MOST_NS = 1e18;
-
-static bool is_known(const yoke__rate *rate)
-{
-    return rate->item_ns > 0;
-}
-
-static yoke__rate sane(yoke__rate rate)
-{
-    if (!(rate.item_ns > 0) || !isfinite(rate.item_ns))
-        rate.item_ns = 0;
-    else
-        rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
-    rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
-    rate.again_ns = rate.again_ns > 0 ? fmin(rate.again_ns, rate.launch_ns) : 0;
-    rate.prior_ns = rate.prior_ns > 0 ? fmin(rate.prior_ns, MOST_NS) : 0;
-    rate.start_ns = rate.start_ns > 0 ? fmin(rate.start_ns, MOST_NS) : 0;
-    if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
-        rate.doubt_ns = 0;
-    rate.spread = rate.spread > 0 ? fmin(rate.spread, 1) : 0;
-    rate.fill = rate.fill > 0 ? fmin(rate.fill, MOST_NS) : 0;
-    return rate;
-}
-
-/* A team waits for its last items, half of one on average. */
-static double team_launch_ns(const yoke__rate *rate)
-{
-    const yoke__rate team = sane(*rate);
-    return fmin(fmax(team.launch_ns, team.fill * team.item_ns / 2), MOST_NS);
-}
 
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
                           const yoke__rate *rates, int64_t now_ns)
@@ -58,9 +27,9 @@ void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool wor
     d->count = count < YOKE__MOST_PARTICIPANTS ? count : YOKE__MOST_PARTICIPANTS;
     d->start_ns = now_ns;
     for (unsigned k = 0; k < d->count; k++) {
-        d->participant[k].rate = sane(rates[k]);
+        d->participant[k].rate = yoke__rate_sane(rates[k]);
         if (k == WORKERS)
-            d->participant[k].rate.launch_ns = team_launch_ns(&rates[k]);
+            d->participant[k].rate.launch_ns = yoke__rate_team_launch_ns(&rates[k]);
         d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
     }
 }
@@ -76,12 +45,6 @@ static void tick(yoke__division *d, int64_t now_ns)
 static bool is_active(const yoke__participant *p)
 {
     return p->state == AWAITED || p->state == RUNNING;
-}
-
-/* What another piece costs behind one in flight. */
-static double again_ns(const yoke__rate *rate)
-{
-    return rate->again_ns > 0 ? rate->again_ns : HIDDEN * rate->launch_ns;
 }
 
 static double in_flight(const yoke__participant *p)
@@ -114,32 +77,11 @@ static double ready_ns(const yoke__division *d, const yoke__participant *p)
         return (d->now_ns < p->rate.start_ns ? p->rate.start_ns : 2 * d->now_ns) + launch;
     if (p->in_hand == 0)
         return d->now_ns + launch;
-    const double begun = since(p) + (p->pieces == 0 ? launch : again_ns(&p->rate));
-    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + again_ns(&p->rate);
+    const double begun = since(p) + (p->pieces == 0 ? launch : yoke__rate_again_ns(&p->rate));
+    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + yoke__rate_again_ns(&p->rate);
 }
 
 /* --- shares --- */
-
-typedef struct runner {
-    double ready_ns, item_ns;
-} runner;
-
-/* When all of them end together, if each begins when it is ready and whoever is ready too late stays out. */
-static double end_together(runner *runners, unsigned count, double items)
-{
-    for (unsigned k = 1; k < count; k++)
-        for (unsigned l = k; l > 0 && runners[l].ready_ns < runners[l - 1].ready_ns; l--) {
-            const runner swap = runners[l];
-            runners[l] = runners[l - 1], runners[l - 1] = swap;
-        }
-    double end = INFINITY, speed = 0, first = count > 0 ? runners[0].ready_ns : 0;
-    for (unsigned k = 0; k < count && runners[k].ready_ns < end; k++) {
-        speed += 1 / runners[k].item_ns;
-        items += (runners[k].ready_ns - first) / runners[k].item_ns;
-        end = first + items / speed;
-    }
-    return end;
-}
 
 static double end_of_rest(const yoke__division *d, unsigned without)
 {
@@ -150,7 +92,7 @@ static double end_of_rest(const yoke__division *d, unsigned without)
         if (k != without && is_active(p) && is_known(&p->rate))
             runners[count++] = (runner){ready_ns(d, p), item_ns_now(d, p)};
     }
-    return end_together(runners, count, (double)(d->back - d->front));
+    return yoke__end_together(runners, count, (double)(d->back - d->front));
 }
 
 /* --- the size of a piece --- */
@@ -175,8 +117,8 @@ static company others_of(const yoke__division *d, unsigned who)
 static double shortest_ns(const yoke__division *d, unsigned who)
 {
     const yoke__rate *rate = &d->participant[who].rate;
-    const double device =
-        fmax(fmax(DEVICE_LAUNCHES * rate->launch_ns, DEVICE_AGAINS * again_ns(rate)), rate->fill * rate->item_ns);
+    const double device = fmax(fmax(DEVICE_LAUNCHES * rate->launch_ns, DEVICE_AGAINS * yoke__rate_again_ns(rate)),
+                               rate->fill * rate->item_ns);
     const double workers = WORKERS_LAUNCHES * (1 - 0.6 * rate->spread) * rate->launch_ns;
     return fmax(who == WORKERS ? workers : device, SHORTEST_NS);
 }
@@ -293,7 +235,7 @@ static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned
     yoke__rate *rate = &p->rate;
     const double took = fmax(d->now_ns - begun_ns, 1);
     const bool hidden = who != WORKERS && p->pieces > 0;
-    const double launch = (hidden ? again_ns(rate) : rate->launch_ns) * pieces;
+    const double launch = (hidden ? yoke__rate_again_ns(rate) : rate->launch_ns) * pieces;
     double work = fmax(took - launch, took / 8);
     if (hidden) /* a short piece does not hide the launch of the next but one */
         work = fmax(fmin(work, 2 * took - rate->launch_ns * pieces), took / 8);
@@ -387,31 +329,7 @@ void yoke__division_drop(yoke__division *d, unsigned who)
 
 /* --- from run to run --- */
 
-static const double UNSURE = 0.25; /* a spread that makes the next observation as good as what is known */
-static const double EVEN = 0.15;   /* a spread of items of one cost */
-static const double FAR = 1.5;     /* beyond that a single observation is doubted */
-
-void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
-{
-    *rate = sane(*rate);
-    if (items == 0 || !(ns > 0) || !isfinite(ns))
-        return;
-    const double shown = fmax(ns - rate->launch_ns, ns / 8) / (double)items;
-    if (!is_known(rate)) {
-        rate->item_ns = shown;
-        return;
-    }
-    const double off = shown / rate->item_ns, error = fmin(fabs(off - 1), 1);
-    const bool was_sure = rate->spread < UNSURE;
-    rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) / 4 : fmax(error, 0.01);
-    const bool far = off > FAR || off < 1 / FAR;
-    const double again = rate->doubt_ns > 0 ? shown / rate->doubt_ns : 0;
-    if (far && (!was_sure || (again < FAR && again > 1 / FAR)))
-        rate->item_ns = shown;
-    else
-        rate->item_ns *= 1 + (fmin(fmax(off, 1 / FAR), FAR) - 1) / 2;
-    rate->doubt_ns = far ? shown : 0;
-}
+static const double EVEN = 0.15; /* a spread of items of one cost */
 
 /* Of workers from pieces of different sizes. Of a device, whose launches hide behind one another, from the first: two
  * queues give one piece at least half, and at most all of their speed. */
@@ -436,43 +354,20 @@ void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rat
     if (who >= d->count || d->participant[who].seen == 0)
         return;
     const yoke__participant *p = &d->participant[who];
-    *rate = sane(*rate);
+    *rate = yoke__rate_sane(*rate);
     const double shown = launch_shown_ns(p, who == WORKERS, p->busy_ns / (double)p->seen, rate->launch_ns);
-    yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
+    const double before_ns = rate->item_ns;
+    yoke__rate_observe(rate, p->seen, p->busy_ns + rate->launch_ns);
     rate->spread = fmax(rate->spread, p->rate.spread);
+    if (rate->runs >= 2 && p->rate.spread > UNSURE) /* of uneven costs it has seen its own end of the range only */
+        rate->item_ns = before_ns + (rate->item_ns - before_ns) / 4;
     if (rate->prior_ns <= 0)
         rate->prior_ns = rate->launch_ns;
     const bool even = p->rate.spread < EVEN; /* else a short piece of expensive items looks like a long launch */
     rate->launch_ns = nearer(rate->launch_ns, even || who != WORKERS ? shown : rate->prior_ns);
     if (who != WORKERS)
-        rate->again_ns = nearer(again_ns(rate), even ? fit_launch_ns(p, again_ns(rate)) : HIDDEN * rate->launch_ns);
+        rate->again_ns = nearer(yoke__rate_again_ns(rate),
+                                even ? fit_launch_ns(p, yoke__rate_again_ns(rate)) : HIDDEN * rate->launch_ns);
+    yoke__rate_count(rate, 1);
     rate->start_ns += (p->asked_ns - rate->start_ns) / 2;
-}
-
-static double first_ns(const yoke__rate *rate, unsigned who)
-{
-    return rate->start_ns + (who == WORKERS ? team_launch_ns(rate) : rate->launch_ns);
-}
-
-double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth)
-{
-    runner runners[YOKE__MOST_PARTICIPANTS];
-    unsigned known = 0;
-    *worth = 0;
-    if (count > YOKE__MOST_PARTICIPANTS)
-        count = YOKE__MOST_PARTICIPANTS;
-    for (unsigned k = 0; k < count; k++) {
-        const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate))
-            runners[known++] = (runner){first_ns(&rate, k), rate.item_ns};
-    }
-    if (known == 0 || items == 0)
-        return 0;
-    const double end = end_together(runners, known, (double)items);
-    for (unsigned k = 0; k < count; k++) {
-        const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate) && first_ns(&rate, k) < end)
-            *worth |= UINT32_C(1) << k;
-    }
-    return end;
 }

@@ -85,6 +85,7 @@ typedef struct yoke__rate {
     double start_ns;  /* until it asks for its first piece */
     double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
     double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */
+    unsigned runs;    /* that it was learned from; one of the whole range counts twice */
     double fill; /* given, not learned: items that keep all of it busy (of a team one per worker); fewer take as long */
 } yoke__rate;
 

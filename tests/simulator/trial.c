@@ -3,6 +3,7 @@
 
 #include "tests/simulator/world.h"
 
+enum { TRIES = 2 };              /* the cold one included */
 static const double GAIN = 0.97; /* a division that promises no more than this is not begun */
 
 static unsigned best_single(const scenario *s, const yoke__rate *rates, double *best_ns)
@@ -50,8 +51,12 @@ static double best_single_ns(const world *w, const yoke__rate *rates)
     return best;
 }
 
+typedef struct sums {
+    double single, learned, later_single, later;
+} sums;
+
 /* The runs of one program; adds the efficiencies of three of them. */
-static void live(const scenario *s, uint64_t seed, trial *t, double *single_sum, double *learned_sum)
+static void live(const scenario *s, uint64_t seed, trial *t, sums *sum)
 {
     yoke__rate rates[PLACES] = {{0}};
     for (unsigned k = 0; k < s->count; k++) {
@@ -64,35 +69,36 @@ static void live(const scenario *s, uint64_t seed, trial *t, double *single_sum,
         if (s->place[k].tried)
             (void)alone_ns(&w, k, rates);
     double divided_known_ns = 0;
+    unsigned divided = 0;
     for (unsigned run = 0; run <= LATER_RUNS; run++) {
         bool divides = true;
         world_make(&w, s, seed + run);
-        const double single_ns = run == LEARNING_RUNS ? best_single_ns(&w, rates) : 0;
+        const double single_ns = run == LEARNING_RUNS || run == LATER_RUNS ? best_single_ns(&w, rates) : 0;
         const double ns =
             run == 0 ? divided_ns(&w, all_places(s), rates) : run_known(&w, rates, divided_known_ns, &divides);
-        if (divides)
+        if (divides && ++divided > TRIES) /* it has found out what there is */
             divided_known_ns = yoke__route_learn(divided_known_ns, ns);
         const double efficiency = ideal_ns(&w) / ns;
         if (run == 0)
             t->cold += efficiency;
         if (run == LATER_RUNS)
-            t->later += efficiency;
+            t->later += efficiency, sum->later += ns, sum->later_single += single_ns;
         if (run != LEARNING_RUNS)
             continue;
         t->learned += efficiency;
         t->worst = fmin(t->worst, efficiency);
         t->divided += divides ? 1 : 0;
-        *learned_sum += ns, *single_sum += single_ns;
+        sum->learned += ns, sum->single += single_ns;
     }
 }
 
 trial try_scenario(const scenario *s, unsigned lives)
 {
     trial t = {.worst = INFINITY};
-    double single_sum = 0, learned_sum = 0;
+    sums sum = {0};
     for (unsigned n = 0; n < lives; n++)
-        live(s, 1000 * n + 1, &t, &single_sum, &learned_sum);
+        live(s, 1000 * n + 1, &t, &sum);
     t.cold /= lives, t.learned /= lives, t.later /= lives, t.divided /= lives;
-    t.against_single = learned_sum / single_sum;
+    t.against_single = sum.learned / sum.single, t.later_against_single = sum.later / sum.later_single;
     return t;
 }

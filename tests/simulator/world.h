@@ -67,7 +67,8 @@ typedef struct trial {
     double cold, learned, later; /* efficiency, ideal time / time: of the first run, after LEARNING_RUNS, LATER_RUNS */
     double worst;                /* of the learned runs */
     double against_single;       /* learned time / best single place's */
-    double divided;              /* share of the learned runs that were divided */
+    double later_against_single;
+    double divided; /* share of the learned runs that were divided */
 } trial;
 
 enum { LEARNING_RUNS = 2, LATER_RUNS = 20 };

@@ -76,7 +76,7 @@ static yoke__rate any_rate(uint64_t *seed)
     double n[8];
     for (unsigned k = 0; k < 8; k++)
         n[k] = any_number(seed);
-    return (yoke__rate){n[0], n[1], n[2], n[3], n[4], n[5], n[6], n[7]};
+    return (yoke__rate){n[0], n[1], n[2], n[3], n[4], n[5], n[6], 0, n[7]};
 }
 
 static size_t any_size(uint64_t *seed)
