@@ -4,12 +4,20 @@
 #include "tests/simulator/world.h"
 #include "tests/unit/support.h"
 
-static const double MEAN = 0.95, EACH = 0.85, AGAINST_SINGLE = 1.05;
+static const double MEAN = 0.95, EACH = 0.85, AGAINST_SINGLE = 1.05, ANY_MEAN = 0.75, ANY_SLOW = 0.1;
 enum { LIVES = SANITIZED ? 3 : 15 };
 
-static bool is_bad(double efficiency)
+static bool is_bad(const trial *t)
 {
-    return !(efficiency >= EACH && efficiency <= 1);
+    const bool above = t->cold > 1 || t->learned > 1 || t->later > 1; /* then the ideal is none */
+    const bool below = !(t->learned >= EACH && t->later >= EACH);
+    return above || below || t->against_single > AGAINST_SINGLE || t->later_against_single > AGAINST_SINGLE;
+}
+
+static void tell(const char *name, const trial *t)
+{
+    printf("%s: efficiency %.3f (cold %.3f, later %.3f), %.3f x the best single place, later %.3f\n", name, t->learned,
+           t->cold, t->later, t->against_single, t->later_against_single);
 }
 
 static void division_comes_close_to_the_ideal(void **state)
@@ -20,11 +28,9 @@ static void division_comes_close_to_the_ideal(void **state)
     for (unsigned k = 0; k < scenario_count; k++) {
         const trial t = try_scenario(&scenarios[k], LIVES);
         sum += t.learned;
-        if (!is_bad(t.learned) && !is_bad(t.later) && t.against_single <= AGAINST_SINGLE &&
-            t.later_against_single <= AGAINST_SINGLE && t.cold <= 1)
+        if (!is_bad(&t))
             continue;
-        print_error("%s: efficiency %.3f (cold %.3f, later %.3f), %.3f x the best single place\n", scenarios[k].name,
-                    t.learned, t.cold, t.later, t.against_single, t.later_against_single);
+        tell(scenarios[k].name, &t);
         bad++;
     }
     assert_int_equal(bad, 0);
@@ -73,28 +79,30 @@ static scenario any_machine(uint64_t *seed)
     return s;
 }
 
-/* Machines that nobody chose: less is asked, for some are hopeless. */
+/* Machines that nobody chose: less is asked, for in some of them launches are as long as the work, or all of the
+ * expensive items lie with a slow device. */
 static void division_serves_any_machine(void **state)
 {
     (void)state;
     enum { MACHINES = SANITIZED ? 30 : 300 };
     uint64_t seed = 20;
-    double sum = 0, sum_later = 0;
+    double sum = 0;
     unsigned slow = 0;
     for (unsigned k = 0; k < MACHINES; k++) {
         const scenario s = any_machine(&seed);
         const trial t = try_scenario(&s, 1);
-        sum += t.learned;
         assert_true(t.learned <= 1 && t.cold <= 1 && t.later <= 1);
-        slow += t.later_against_single > 1.1, sum_later += t.later;
-        if (t.learned < 0.8 || t.later_against_single > 1.1)
-            printf("machine %u: %zu items of %g ns, %u places, step %zu, costs %d: %.3f, cold %.3f, later %.3f, x "
-                   "%.3f, later %.3f\n",
-                   k, s.items, s.place[0].item_ns, s.count, s.step, (int)s.costs, t.learned, t.cold, t.later,
-                   t.against_single);
+        sum += t.later;
+        if (t.later_against_single <= 1.1)
+            continue;
+        printf("%u: %zu items of %g ns, %u places: ", k, s.items, s.place[0].item_ns, s.count);
+        tell("any", &t);
+        slow++;
     }
-    printf("mean efficiency %.3f, later %.3f, %u of %d more than 10 %% slower than the best single place\n",
-           sum / MACHINES, sum_later / MACHINES, slow, (int)MACHINES);
+    printf("mean efficiency %.3f, %u of %d far slower than the best single place\n", sum / MACHINES, slow,
+           (int)MACHINES);
+    assert_true(sum >= ANY_MEAN * MACHINES);
+    assert_true(slow <= MACHINES * ANY_SLOW);
 }
 
 int main(void)
