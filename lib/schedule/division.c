@@ -13,7 +13,7 @@ static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cance
 static const double DEVICE_QUANTUM = 3e6;   /* ns of a piece, at most */
 static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at least: theirs are not hidden */
 static const double DEVICE_LAUNCHES = 3;    /* behind another piece a launch is hidden, if that is long enough */
-static const double DEVICE_AGAINS = 12;
+static const double DEVICE_AGAINS = 12;     /* the same of what is left of a hidden launch */
 static const double DEVICE_FRACTION = 0.33; /* of its share; two are in flight */
 static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
 static const double SPREAD = 0.2;           /* of who is not known */
@@ -190,15 +190,15 @@ static size_t cut_front(const yoke__division *d, double items, size_t most)
 static size_t cut_back(const yoke__division *d, double items, size_t most)
 {
     const size_t rest = d->back - d->front, bound = most < rest ? most : rest;
-    const size_t size = to_size(items, bound),
-                 up = (d->back - size) % d->step; /* front is a multiple: so begin >= it */
-    const size_t longer = size + up, shorter = d->step - up < size ? size - (d->step - up) : 0;
-    if (longer <= bound && (up < d->step - up || shorter == 0))
+    const size_t step = d->step > 0 ? d->step : 1, size = to_size(items, bound);
+    const size_t up = (d->back - size) % step; /* front is a multiple, so no piece begins before it */
+    const size_t longer = size + up, shorter = step - up < size ? size - (step - up) : 0;
+    if (longer <= bound && (up < step - up || shorter == 0))
         return longer;
     return up > 0 && shorter > 0 ? shorter : size;
 }
 
-/* Least squares of relative errors, for short pieces tell of the launch. */
+/* Times are fitted by launch + items * item_ns, with least squares of relative errors: short pieces tell of the launch. */
 static void fit_add(yoke__participant *p, double items, double ns)
 {
     const double weight = 1 / (ns * ns);

@@ -76,7 +76,8 @@ double yoke__route_learn(double known_ns, double observed_ns);
 
 enum { YOKE__MOST_PARTICIPANTS = 16 };
 
-/* What is expected of a participant. Zeroed: nothing is known. */
+/* What is expected of a participant. Zeroed: nothing is known. To be given: launch_ns, roughly, and fill; the rest is
+ * learned. Kept per kernel, participant and size class. */
 typedef struct yoke__rate {
     double launch_ns; /* of each piece, whatever its size */
     double item_ns;   /* per item of the division; 0: unknown */

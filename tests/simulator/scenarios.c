@@ -10,7 +10,7 @@
 #define TEAM(ns, launch) ITEM(ns, launch), A_LITTLE, GUESS(2e4, 1.2 * (ns))
 #define DEVICE(ns) SLOW_DEVICE(ns, 4e4, 3e4)
 #define NONE .item_ns = 0
-#define PCIE(each) .up_ns = (each), .down_ns = (each), .commit_ns = (each) / 2
+#define PCIE(each) .up_ns = (each), .down_ns = (each), .commit_ns = (each) / 2.0
 enum { MILLION = 1000000 };
 
 /* What a run of a team costs: a tree of wakes, and the end that all wait for. */
