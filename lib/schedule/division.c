@@ -177,20 +177,26 @@ static size_t to_size(double items, size_t most)
     return items >= (double)most ? most : items >= 1 ? (size_t)items : 1;
 }
 
+static size_t step_of(const yoke__division *d)
+{
+    return d->step > 0 ? d->step : 1;
+}
+
 /* A piece of the front, in whole steps but for the last. */
 static size_t cut_front(const yoke__division *d, double items, size_t most)
 {
     const size_t rest = d->back - d->front;
-    const size_t bound = most < rest ? most : rest, size = to_size(items + (double)d->step / 2, bound);
-    const size_t whole = size > d->step ? size / d->step * d->step : d->step < rest ? d->step : rest;
-    return rest - whole < d->step && rest <= bound ? rest : whole;
+    const size_t bound = most < rest ? most : rest, step = step_of(d);
+    const size_t size = to_size(items + (double)step / 2, bound);
+    const size_t whole = size > step ? size / step * step : step < rest ? step : rest;
+    return rest - whole < step && rest <= bound ? rest : whole;
 }
 
 /* A piece of the back that leaves whole steps, unless a step is too much. */
 static size_t cut_back(const yoke__division *d, double items, size_t most)
 {
     const size_t rest = d->back - d->front, bound = most < rest ? most : rest;
-    const size_t step = d->step > 0 ? d->step : 1, size = to_size(items, bound);
+    const size_t step = step_of(d), size = to_size(items, bound);
     const size_t up = (d->back - size) % step; /* front is a multiple, so no piece begins before it */
     const size_t longer = size + up, shorter = step - up < size ? size - (step - up) : 0;
     if (longer <= bound && (up < step - up || shorter == 0))
