@@ -6,8 +6,8 @@
 
 enum { WORKERS = 0 }; /* the participant */
 
-#define HIDDEN 0.125 /* what a launch behind another piece costs, of a launch */
-#define UNSURE 0.25  /* a spread that makes the next observation as good as what is known */
+#define HIDDEN 0.2  /* what a launch behind another piece costs, of a launch */
+#define UNSURE 0.25 /* a spread that makes the next observation as good as what is known */
 #define LEAST_ITEM_NS 1e-9
 #define MOST_NS 1e18
 
