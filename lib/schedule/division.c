@@ -1,5 +1,5 @@
 /* Who takes which piece of one call: pieces are a fraction of what remains of a participant's share (guided
- * self-scheduling weighted by rates), where the shares are such that all would end together. docs/design.md tells more. */
+ * self-scheduling weighted by rates); the shares are such that all would end together. docs/design.md tells more. */
 #include <math.h>
 #include <string.h>
 
@@ -204,7 +204,8 @@ static size_t cut_back(const yoke__division *d, double items, size_t most)
     return up > 0 && shorter > 0 ? shorter : size;
 }
 
-/* Times are fitted by launch + items * item_ns, with least squares of relative errors: short pieces tell of the launch. */
+/* Times are fitted by launch + items * item_ns, with least squares of relative errors: short pieces tell of the
+ * launch. */
 static void fit_add(yoke__participant *p, double items, double ns)
 {
     const double weight = 1 / (ns * ns);

@@ -21,7 +21,8 @@ typedef struct runner {
     double ready_ns, item_ns;
 } runner;
 
-/* When all of them end together, if each begins when it is ready and whoever is ready too late stays out; sorts them. */
+/* When all of them end together, if each begins when it is ready and whoever is ready too late stays out; sorts
+ * them. */
 double yoke__end_together(runner *runners, unsigned count, double items);
 
 yoke__rate yoke__rate_sane(yoke__rate rate);

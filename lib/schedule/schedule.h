@@ -125,14 +125,14 @@ typedef struct yoke__division {
     yoke__participant participant[YOKE__MOST_PARTICIPANTS];
 } yoke__division;
 
-/* `step`: pieces begin at multiples of it, except those of a device that can take less. `workers`: whether participant 0
- * takes part. `count`: all participants, 0 included. `rates`: count of them. */
+/* `step`: pieces begin at multiples of it, except those of a device that can take less. `workers`: whether
+ * participant 0 takes part. `count`: all participants, 0 included. `rates`: count of them. */
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
                           const yoke__rate *rates, int64_t now_ns);
 
-/* The next piece for a participant, of at most `most` items (for the workers: at least a step). False: there is none for
- * it, now or later: all is taken, or others, who run, will be done with the rest before it could. The last who runs is
- * never refused, so unless it is dropped, every item is taken. */
+/* The next piece for a participant, of at most `most` items (for the workers: at least a step). False: there is
+ * none for it, now or later: all is taken, or others, who run, will be done with the rest before it could. The last
+ * who runs is never refused, so unless it is dropped, every item is taken. */
 bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t most, size_t *begin, size_t *end);
 
 /* So many items that it took, the oldest first, are done: rates are learned from that. May come late, or for several
@@ -146,7 +146,8 @@ void yoke__division_drop(yoke__division *d, unsigned who);
 /* At the end, updates what is known of a participant by what the run has shown; no change if it did nothing. */
 void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate);
 
-/* The same from a call that one participant ran alone. A single observation that is far off is believed in part only. */
+/* The same from a call that one participant ran alone. A single observation that is far off is believed in part
+ * only. */
 void yoke__rate_learn(yoke__rate *rate, size_t items, double ns);
 
 /* Shortest time of all together with the best division, each launching once, and which of them are worth taking part (a

@@ -54,7 +54,8 @@ double world_end(const world *w, unsigned k, double start, double work_ns); /* w
 double world_capacity(const world *w, unsigned k, double from, double to);  /* ns of full speed in between */
 double world_jitter(const world *w, unsigned k, uint64_t launch);           /* >= 1: a launch's delay */
 
-/* No division can take less: each place is used from its first launch to the end, at the speed that it will have had. */
+/* No division can take less: each place is used from its first launch to the end, at the speed that it will have
+ * had. */
 double ideal_ns(const world *w);
 
 /* Simulated time of the division among the places of a mask; learns into `rates` (of all places) unless NULL. */

@@ -1,4 +1,5 @@
-/* lib/schedule: one call divided among participants. Every item is taken once, whatever the numbers; all end together. */
+/* lib/schedule: one call divided among participants. Every item is taken once, whatever the numbers; all end
+ * together. */
 #include <math.h>
 
 #include "lib/schedule/schedule.h"
