@@ -1,7 +1,7 @@
 /* One call on several places at once: devices take pieces from the back of the range, the workers from the front. */
 #include "lib/parallel/offload.h"
 
-enum { WORKERS_LAUNCH_NS = 5000, DEVICE_LAUNCH_NS = 30000, FRONT_STEP = 64 };
+enum { WORKERS_LAUNCH_NS = 5000, DEVICE_LAUNCH_NS = 50000, FRONT_STEP = 64, STEP_NS = 1000, ITEMS_PER_UNIT = 256 };
 #define WORTHWHILE 0.97 /* of the best time alone */
 
 typedef struct member {
@@ -27,6 +27,24 @@ static yoke__rate scaled(yoke__rate rate, double by)
     return rate;
 }
 
+/* Items that keep all of it busy: fewer take as long. */
+static double fill_of(const yoke__offload *o, unsigned place)
+{
+    if (place == 0)
+        return yoke__team_workers(o->runtime->team);
+    yoke_device facts;
+    o->devices->backend->describe(o->devices->state, place - 1, &facts);
+    const double by_item = o->elements / (double)o->work->items;
+    const double busy = facts.compute_units * (facts.type == YOKE_DEVICE_CPU ? 1.0 : ITEMS_PER_UNIT) / by_item;
+    return busy > 1 ? busy : 1;
+}
+
+static double launch_of(const yoke__offload *o, unsigned place)
+{
+    const unsigned workers = yoke__team_workers(o->runtime->team);
+    return place > 0 ? DEVICE_LAUNCH_NS : WORKERS_LAUNCH_NS * (32 - __builtin_clz(workers));
+}
+
 /* As learned; else as far as whole calls tell. */
 static yoke__rate rate_of(const yoke__offload *o, unsigned place)
 {
@@ -34,9 +52,10 @@ static yoke__rate rate_of(const yoke__offload *o, unsigned place)
     pthread_mutex_lock(&o->devices->lock);
     yoke__rate rate = scaled(o->row->cell[place][o->class].rate, o->elements / items);
     pthread_mutex_unlock(&o->devices->lock);
+    rate.fill = fill_of(o, place);
     if (rate.item_ns > 0)
         return rate;
-    rate = (yoke__rate){.launch_ns = place == 0 ? WORKERS_LAUNCH_NS : DEVICE_LAUNCH_NS};
+    rate.launch_ns = launch_of(o, place);
     if (whole_ns > 0)
         rate.item_ns = (whole_ns > 2 * rate.launch_ns ? whole_ns - rate.launch_ns : whole_ns / 2) / items;
     return rate;
@@ -130,18 +149,24 @@ static void drop(coexec *c, unsigned who)
     pthread_mutex_unlock(&c->pieces.lock);
 }
 
+/* Short items in whole cache lines; of long ones every single one counts. */
+static size_t step_of(const yoke__work *work, const yoke__group *g)
+{
+    const bool any_long = !has(g, 0) || g->rate[0].item_ns * FRONT_STEP > STEP_NS;
+    return any_long || work->step > FRONT_STEP || work->scale > 1 ? work->step : FRONT_STEP / work->step * work->step;
+}
+
 static void begin_division(coexec *c)
 {
     const yoke__offload *o = c->o;
     const yoke__group *g = &o->group;
-    const bool fine = o->work->scale == 1 && o->work->step < FRONT_STEP && o->elements <= (double)o->work->items;
     c->pieces.options = o->options;
     c->pieces.work = o->work;
     c->pieces.divided = true;
     pthread_mutex_init(&c->pieces.lock, NULL);
     c->start = yoke__now_ns();
-    yoke__division_begin(&c->pieces.division, o->work->items, fine ? FRONT_STEP : o->work->step, has(g, 0), g->count,
-                         g->rate, c->start);
+    yoke__division_begin(&c->pieces.division, o->work->items, step_of(o->work, g), has(g, 0), g->count, g->rate,
+                         c->start);
     for (unsigned k = 0; k < g->count; k++) {
         c->member[k].taker.pieces = &c->pieces;
         c->member[k].taker.who = k;

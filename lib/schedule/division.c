@@ -1,40 +1,22 @@
 /* Who takes which piece of one call: pieces are a fraction of what remains of a participant's share (guided
- * self-scheduling weighted by rates), where the shares are such that all would end together. docs/design.md tells more. */
+ * self-scheduling weighted by rates); the shares are such that all would end together. docs/design.md tells more. */
 #include <math.h>
 #include <string.h>
 
-#include "lib/schedule/schedule.h"
+#include "lib/schedule/rate.h"
 
 enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
-enum { WORKERS = 0, FIRST_SHARE = 16, GROWTH = 4, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
+enum { FIRST_SHARE = 64, GROWTH = 2, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
 
 static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
 static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
-static const double DEVICE_QUANTUM = 20e6;  /* ns of a piece, at most */
+static const double DEVICE_QUANTUM = 3e6;   /* ns of a piece, at most */
 static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at least: theirs are not hidden */
-static const double DEVICE_LAUNCHES = 1.5;  /* behind another piece a launch is hidden, if that is long enough */
-static const double DEVICE_FRACTION = 0.25; /* of its share; two are in flight */
-static const double HIDDEN = 0.125;         /* what a launch behind another piece costs, of a launch */
+static const double DEVICE_LAUNCHES = 3;    /* behind another piece a launch is hidden, if that is long enough */
+static const double DEVICE_AGAINS = 12;     /* the same of what is left of a hidden launch */
+static const double DEVICE_FRACTION = 0.33; /* of its share; two are in flight */
 static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
-static const double LEAST_ITEM_NS = 1e-9, MOST_NS = 1e18;
-
-static bool is_known(const yoke__rate *rate)
-{
-    return rate->item_ns > 0;
-}
-
-static yoke__rate sane(yoke__rate rate)
-{
-    if (!(rate.item_ns > 0) || !isfinite(rate.item_ns))
-        rate.item_ns = 0;
-    else
-        rate.item_ns = fmin(fmax(rate.item_ns, LEAST_ITEM_NS), MOST_NS);
-    rate.launch_ns = rate.launch_ns > 0 ? fmin(rate.launch_ns, MOST_NS) : 0;
-    if (!(rate.doubt_ns > 0) || !isfinite(rate.doubt_ns))
-        rate.doubt_ns = 0;
-    rate.spread = rate.spread > 0 ? fmin(rate.spread, 1) : 0;
-    return rate;
-}
+static const double SPREAD = 0.2;           /* of who is not known */
 
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
                           const yoke__rate *rates, int64_t now_ns)
@@ -45,7 +27,9 @@ void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool wor
     d->count = count < YOKE__MOST_PARTICIPANTS ? count : YOKE__MOST_PARTICIPANTS;
     d->start_ns = now_ns;
     for (unsigned k = 0; k < d->count; k++) {
-        d->participant[k].rate = sane(rates[k]);
+        d->participant[k].rate = yoke__rate_sane(rates[k]);
+        if (k == WORKERS)
+            d->participant[k].rate.launch_ns = yoke__rate_team_launch_ns(&rates[k]);
         d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
     }
 }
@@ -89,34 +73,15 @@ static double item_ns_now(const yoke__division *d, const yoke__participant *p)
 static double ready_ns(const yoke__division *d, const yoke__participant *p)
 {
     const double launch = p->rate.launch_ns;
-    if (p->in_hand == 0) /* who was awaited long will be awaited as long again */
-        return d->now_ns + launch + (p->state == AWAITED ? d->now_ns : 0);
-    const double begun = since(p) + (p->pieces == 0 ? launch : HIDDEN * launch);
-    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + HIDDEN * launch;
+    if (p->state == AWAITED) /* who was awaited too long will be awaited as long again */
+        return (d->now_ns < p->rate.start_ns ? p->rate.start_ns : 2 * d->now_ns) + launch;
+    if (p->in_hand == 0)
+        return d->now_ns + launch;
+    const double begun = since(p) + (p->pieces == 0 ? launch : yoke__rate_again_ns(&p->rate));
+    return fmax(begun + in_flight(p) * item_ns_now(d, p), d->now_ns) + yoke__rate_again_ns(&p->rate);
 }
 
 /* --- shares --- */
-
-typedef struct runner {
-    double ready_ns, item_ns;
-} runner;
-
-/* When all of them end together, if each begins when it is ready and whoever is ready too late stays out. */
-static double end_together(runner *runners, unsigned count, double items)
-{
-    for (unsigned k = 1; k < count; k++)
-        for (unsigned l = k; l > 0 && runners[l].ready_ns < runners[l - 1].ready_ns; l--) {
-            const runner swap = runners[l];
-            runners[l] = runners[l - 1], runners[l - 1] = swap;
-        }
-    double end = INFINITY, speed = 0, first = count > 0 ? runners[0].ready_ns : 0;
-    for (unsigned k = 0; k < count && runners[k].ready_ns < end; k++) {
-        speed += 1 / runners[k].item_ns;
-        items += (runners[k].ready_ns - first) / runners[k].item_ns;
-        end = first + items / speed;
-    }
-    return end;
-}
 
 static double end_of_rest(const yoke__division *d, unsigned without)
 {
@@ -127,7 +92,7 @@ static double end_of_rest(const yoke__division *d, unsigned without)
         if (k != without && is_active(p) && is_known(&p->rate))
             runners[count++] = (runner){ready_ns(d, p), item_ns_now(d, p)};
     }
-    return end_together(runners, count, (double)(d->back - d->front));
+    return yoke__end_together(runners, count, (double)(d->back - d->front));
 }
 
 /* --- the size of a piece --- */
@@ -151,8 +116,11 @@ static company others_of(const yoke__division *d, unsigned who)
 
 static double shortest_ns(const yoke__division *d, unsigned who)
 {
-    const double launch = d->participant[who].rate.launch_ns;
-    return fmax(launch * (who == WORKERS ? WORKERS_LAUNCHES : DEVICE_LAUNCHES), SHORTEST_NS);
+    const yoke__rate *rate = &d->participant[who].rate;
+    const double device = fmax(fmax(DEVICE_LAUNCHES * rate->launch_ns, DEVICE_AGAINS * yoke__rate_again_ns(rate)),
+                               rate->fill * rate->item_ns);
+    const double workers = WORKERS_LAUNCHES * (1 - 0.6 * rate->spread) * rate->launch_ns;
+    return fmax(who == WORKERS ? workers : device, SHORTEST_NS);
 }
 
 static double fraction_of(const yoke__division *d, unsigned who)
@@ -160,15 +128,15 @@ static double fraction_of(const yoke__division *d, unsigned who)
     if (who != WORKERS)
         return DEVICE_FRACTION;
     const double spread = d->participant[who].rate.spread;
-    return spread > 0 ? fmin(fmax(0.9 - 2 * spread, 0.4), 0.8) : 0.5;
+    return fmin(fmax(0.9 - 2 * (spread > 0 ? spread : SPREAD), 0.4), 0.8);
 }
 
 /* A device begins small and grows: until the first piece is back, the second can only wait for its transfers. */
 static double device_limit(const yoke__participant *p, double share, double shortest)
 {
-    const double first = fmax(share / FIRST_SHARE, 2 * shortest);
+    const double first = fmax(share / FIRST_SHARE, shortest);
     const double limit = p->last == 0 ? first : fmax((double)p->last * GROWTH, shortest);
-    return fmin(limit, DEVICE_QUANTUM / p->rate.item_ns);
+    return fmin(limit, fmax(DEVICE_QUANTUM / p->rate.item_ns, 2 * shortest));
 }
 
 /* The others, who run, will be done with the rest before it could be done with the least piece. */
@@ -196,6 +164,8 @@ static double wanted(const yoke__division *d, unsigned who)
     size = fmax(size, shortest);
     if (share - size < shortest)
         size = share;
+    if (rest - size < shortest / 4) /* nobody's rest */
+        size = rest;
     const double limit = who == WORKERS ? WORKERS_QUANTUM / item_ns : device_limit(p, share, shortest);
     return fmax(fmin(size, limit), 1);
 }
@@ -207,25 +177,63 @@ static size_t to_size(double items, size_t most)
     return items >= (double)most ? most : items >= 1 ? (size_t)items : 1;
 }
 
+static size_t step_of(const yoke__division *d)
+{
+    return d->step > 0 ? d->step : 1;
+}
+
 /* A piece of the front, in whole steps but for the last. */
 static size_t cut_front(const yoke__division *d, double items, size_t most)
 {
     const size_t rest = d->back - d->front;
-    const size_t bound = most < rest ? most : rest, size = to_size(items + (double)d->step / 2, bound);
-    const size_t whole = size > d->step ? size / d->step * d->step : d->step < rest ? d->step : rest;
-    return rest - whole < d->step && rest <= bound ? rest : whole;
+    const size_t bound = most < rest ? most : rest, step = step_of(d);
+    const size_t size = to_size(items + (double)step / 2, bound);
+    const size_t whole = size > step ? size / step * step : step < rest ? step : rest;
+    return rest - whole < step && rest <= bound ? rest : whole;
 }
 
 /* A piece of the back that leaves whole steps, unless a step is too much. */
 static size_t cut_back(const yoke__division *d, double items, size_t most)
 {
     const size_t rest = d->back - d->front, bound = most < rest ? most : rest;
-    const size_t size = to_size(items, bound),
-                 up = (d->back - size) % d->step; /* front is a multiple: so begin >= it */
-    const size_t longer = size + up, shorter = d->step - up < size ? size - (d->step - up) : 0;
-    if (longer <= bound && (up < d->step - up || shorter == 0))
+    const size_t step = step_of(d), size = to_size(items, bound);
+    const size_t up = (d->back - size) % step; /* front is a multiple, so no piece begins before it */
+    const size_t longer = size + up, shorter = step - up < size ? size - (step - up) : 0;
+    if (longer <= bound && (up < step - up || shorter == 0))
         return longer;
     return up > 0 && shorter > 0 ? shorter : size;
+}
+
+/* Times are fitted by launch + items * item_ns, with least squares of relative errors: short pieces tell of the
+ * launch. */
+static void fit_add(yoke__participant *p, double items, double ns)
+{
+    const double weight = 1 / (ns * ns);
+    p->least_ns = p->least_ns > 0 ? fmin(p->least_ns, ns) : ns;
+    p->sums[0] += weight;
+    p->sums[1] += weight * items;
+    p->sums[2] += weight * items * items;
+    p->sums[3] += weight * ns;
+    p->sums[4] += weight * items * ns;
+}
+
+static double fit_launch_ns(const yoke__participant *p, double expected)
+{
+    const double *s = p->sums, determinant = s[0] * s[2] - s[1] * s[1];
+    if (p->pieces < 2 || !(determinant > 0.01 * s[0] * s[2])) /* of about one size */
+        return expected;
+    const double launch = (s[3] * s[2] - s[1] * s[4]) / determinant;
+    return isfinite(launch) ? fmin(fmax(launch, 0), p->least_ns / 2) : expected;
+}
+
+static void learn_item(yoke__rate *rate, double shown, double weight)
+{
+    if (!is_known(rate))
+        rate->item_ns = shown;
+    const double error = fmin(fabs(shown / rate->item_ns - 1), 1);
+    weight *= NEWS + (1 - NEWS) * rate->spread;
+    rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) * weight : fmax(error, SPREAD);
+    rate->item_ns += (shown - rate->item_ns) * weight;
 }
 
 static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned pieces, double begun_ns)
@@ -234,12 +242,20 @@ static void learn_pieces(yoke__division *d, unsigned who, size_t items, unsigned
     yoke__rate *rate = &p->rate;
     const double took = fmax(d->now_ns - begun_ns, 1);
     const bool hidden = who != WORKERS && p->pieces > 0;
-    const double launch = rate->launch_ns * (hidden ? HIDDEN : 1) * pieces;
-    const double work = fmax(took - launch, took / 8);
-    const double shown = fmin(fmax(work / (double)items, LEAST_ITEM_NS), MOST_NS);
-    if (!is_known(rate))
-        rate->item_ns = shown;
-    rate->item_ns += (shown - rate->item_ns) * NEWS * took / (took + launch);
+    const double launch = (hidden ? yoke__rate_again_ns(rate) : rate->launch_ns) * pieces;
+    double work = fmax(took - launch, took / 8);
+    if (hidden) /* a short piece does not hide the launch of the next but one */
+        work = fmax(fmin(work, 2 * took - rate->launch_ns * pieces), took / 8);
+    /* on two queues in turn, one's pieces look slower than the other's */
+    const double full_items = fmax((double)items, who == WORKERS ? 0 : rate->fill * pieces);
+    const double shown = fmin(fmax((work + p->before_ns) / (full_items + p->before_items), LEAST_ITEM_NS), MOST_NS);
+    learn_item(rate, shown, took / (took + launch));
+    if (hidden)
+        p->before_ns = work, p->before_items = full_items;
+    if (hidden || who == WORKERS)
+        fit_add(p, (double)items / pieces, took / pieces);
+    if (p->pieces == 0 && pieces == 1)
+        p->first = items, p->first_ns = took;
     p->busy_ns += work;
     p->seen = items > SIZE_MAX - p->seen ? SIZE_MAX : p->seen + items;
     p->pieces += pieces;
@@ -278,6 +294,8 @@ bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t
         p->silent = oldest > SIZE_MAX - p->silent ? SIZE_MAX : p->silent + oldest;
         end_oldest(d, who, oldest);
     }
+    if (p->state == AWAITED)
+        p->asked_ns = d->now_ns;
     p->state = RUNNING;
     const double items = d->front < d->back && (most > 0 || who == WORKERS) ? wanted(d, who) : 0;
     if (items <= 0) {
@@ -318,27 +336,24 @@ void yoke__division_drop(yoke__division *d, unsigned who)
 
 /* --- from run to run --- */
 
-static const double FAR = 1.5; /* beyond that a single observation is doubted */
+static const double EVEN = 0.15; /* a spread of items of one cost */
 
-void yoke__rate_learn(yoke__rate *rate, size_t items, double ns)
+/* Of workers from pieces of different sizes. Of a device, whose launches hide behind one another, from the first: two
+ * queues give one piece at least half, and at most all of their speed. */
+static double launch_shown_ns(const yoke__participant *p, bool is_team, double item_ns, double expected)
 {
-    *rate = sane(*rate);
-    if (items == 0 || !(ns > 0) || !isfinite(ns))
-        return;
-    const double shown = fmax(ns - rate->launch_ns, ns / 8) / (double)items;
-    if (!is_known(rate)) {
-        rate->item_ns = shown;
-        return;
-    }
-    const double off = shown / rate->item_ns, error = fmin(fabs(off - 1), 1);
-    rate->spread = rate->spread > 0 ? rate->spread + (error - rate->spread) / 4 : fmax(error, 0.01);
-    const bool far = off > FAR || off < 1 / FAR;
-    const double again = rate->doubt_ns > 0 ? shown / rate->doubt_ns : 0;
-    if (far && again < FAR && again > 1 / FAR)
-        rate->item_ns = shown;
-    else
-        rate->item_ns *= 1 + (fmin(fmax(off, 1 / FAR), FAR) - 1) / 2;
-    rate->doubt_ns = far ? shown : 0;
+    const double work_ns = item_ns * (double)p->first;
+    if (is_team)
+        return fit_launch_ns(p, expected);
+    if (p->first == 0)
+        return expected;
+    return fmin(fmax(expected, p->first_ns - 2 * work_ns), p->first_ns - work_ns);
+}
+
+/* Half way, and not too far at once. */
+static double nearer(double old, double shown)
+{
+    return old > 0 ? old + (fmin(fmax(shown, old / 4), old * 4) - old) / 2 : fmax(shown, 0);
 }
 
 void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate)
@@ -346,28 +361,20 @@ void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rat
     if (who >= d->count || d->participant[who].seen == 0)
         return;
     const yoke__participant *p = &d->participant[who];
-    yoke__rate_learn(rate, p->seen, p->busy_ns + rate->launch_ns);
-}
-
-double yoke__division_predict(const yoke__rate *rates, unsigned count, size_t items, uint32_t *worth)
-{
-    runner runners[YOKE__MOST_PARTICIPANTS];
-    unsigned known = 0;
-    *worth = 0;
-    if (count > YOKE__MOST_PARTICIPANTS)
-        count = YOKE__MOST_PARTICIPANTS;
-    for (unsigned k = 0; k < count; k++) {
-        const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate))
-            runners[known++] = (runner){rate.launch_ns, rate.item_ns};
-    }
-    if (known == 0 || items == 0)
-        return 0;
-    const double end = end_together(runners, known, (double)items);
-    for (unsigned k = 0; k < count; k++) {
-        const yoke__rate rate = sane(rates[k]);
-        if (is_known(&rate) && rate.launch_ns < end)
-            *worth |= UINT32_C(1) << k;
-    }
-    return end;
+    *rate = yoke__rate_sane(*rate);
+    const double shown = launch_shown_ns(p, who == WORKERS, p->busy_ns / (double)p->seen, rate->launch_ns);
+    const double before_ns = rate->item_ns;
+    yoke__rate_observe(rate, p->seen, p->busy_ns + rate->launch_ns);
+    rate->spread = fmax(rate->spread, p->rate.spread);
+    if (rate->runs >= 2 && p->rate.spread > UNSURE) /* of uneven costs it has seen its own end of the range only */
+        rate->item_ns = before_ns + (rate->item_ns - before_ns) / 4;
+    if (rate->prior_ns <= 0)
+        rate->prior_ns = rate->launch_ns;
+    const bool even = p->rate.spread < EVEN; /* else a short piece of expensive items looks like a long launch */
+    rate->launch_ns = nearer(rate->launch_ns, even || who != WORKERS ? shown : rate->prior_ns);
+    if (who != WORKERS)
+        rate->again_ns = nearer(yoke__rate_again_ns(rate),
+                                even ? fit_launch_ns(p, yoke__rate_again_ns(rate)) : HIDDEN * rate->launch_ns);
+    yoke__rate_count(rate, 1);
+    rate->start_ns += (p->asked_ns - rate->start_ns) / 2;
 }

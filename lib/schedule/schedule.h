@@ -76,25 +76,37 @@ double yoke__route_learn(double known_ns, double observed_ns);
 
 enum { YOKE__MOST_PARTICIPANTS = 16 };
 
-/* What is expected of a participant. Zeroed: nothing is known. */
+/* What is expected of a participant. Zeroed: nothing is known. To be given: launch_ns, roughly, and fill; the rest is
+ * learned. Kept per kernel, participant and size class. */
 typedef struct yoke__rate {
     double launch_ns; /* of each piece, whatever its size */
     double item_ns;   /* per item of the division; 0: unknown */
+    double again_ns;  /* devices: what is left of launch_ns behind another piece; 0: unknown */
+    double prior_ns;  /* launch_ns as it was given first */
+    double start_ns;  /* until it asks for its first piece */
     double doubt_ns;  /* an item_ns seen last that was far off and was not believed; 0: none */
     double spread;    /* how far, relatively, what was seen lay from what was expected, lately; 0: unknown */
+    unsigned runs;    /* that it was learned from; one of the whole range counts twice */
+    double fill; /* given, not learned: items that keep all of it busy (of a team one per worker); fewer take as long */
 } yoke__rate;
 
 /* One participant of a division; nobody else's business. */
 typedef struct yoke__participant {
-    yoke__rate rate;  /* as it looks now */
-    double end_ns;    /* when the last piece ended */
-    double busy_ns;   /* of all pieces that ended, but for their launches */
-    size_t seen;      /* items of these */
-    size_t silent;    /* of these, items whose end was inferred and may still be reported */
-    size_t last;      /* items of the piece taken last */
-    unsigned pieces;  /* that ended */
-    unsigned in_hand; /* pieces taken and not ended */
+    yoke__rate rate;                /* as it looks now */
+    double end_ns;                  /* when the last piece ended */
+    double busy_ns;                 /* of all pieces that ended, but for their launches */
+    double asked_ns;                /* when it asked first */
+    size_t seen;                    /* items of the pieces that ended */
+    size_t silent;                  /* of these, items whose end was inferred and may still be reported */
+    size_t last;                    /* items of the piece taken last */
+    size_t first;                   /* items of the first piece that ended */
+    double first_ns;                /* and how long it took */
+    double least_ns;                /* time of the shortest piece that ended */
+    double before_ns, before_items; /* the piece before the last that ended */
+    unsigned pieces;                /* that ended */
+    unsigned in_hand;               /* pieces taken and not ended */
     unsigned state;
+    double sums[5]; /* of a fit of pieces' times: launch_ns + items * item_ns */
     struct {
         size_t items;
         double start_ns;
@@ -113,14 +125,14 @@ typedef struct yoke__division {
     yoke__participant participant[YOKE__MOST_PARTICIPANTS];
 } yoke__division;
 
-/* `step`: pieces begin at multiples of it, except those of a device that can take less. `workers`: whether participant 0
- * takes part. `count`: all participants, 0 included. `rates`: count of them. */
+/* `step`: pieces begin at multiples of it, except those of a device that can take less. `workers`: whether
+ * participant 0 takes part. `count`: all participants, 0 included. `rates`: count of them. */
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
                           const yoke__rate *rates, int64_t now_ns);
 
-/* The next piece for a participant, of at most `most` items (for the workers: at least a step). False: there is none for
- * it, now or later: all is taken, or others, who run, will be done with the rest before it could. The last who runs is
- * never refused, so unless it is dropped, every item is taken. */
+/* The next piece for a participant, of at most `most` items (for the workers: at least a step). False: there is
+ * none for it, now or later: all is taken, or others, who run, will be done with the rest before it could. The last
+ * who runs is never refused, so unless it is dropped, every item is taken. */
 bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t most, size_t *begin, size_t *end);
 
 /* So many items that it took, the oldest first, are done: rates are learned from that. May come late, or for several
@@ -134,7 +146,8 @@ void yoke__division_drop(yoke__division *d, unsigned who);
 /* At the end, updates what is known of a participant by what the run has shown; no change if it did nothing. */
 void yoke__division_learn(const yoke__division *d, unsigned who, yoke__rate *rate);
 
-/* The same from a call that one participant ran alone. A single observation that is far off is believed in part only. */
+/* The same from a call that one participant ran alone. A single observation that is far off is believed in part
+ * only. */
 void yoke__rate_learn(yoke__rate *rate, size_t items, double ns);
 
 /* Shortest time of all together with the best division, each launching once, and which of them are worth taking part (a

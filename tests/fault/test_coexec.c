@@ -7,7 +7,7 @@
 #include "tests/emulated.h"
 #include "tests/fault/devices_support.h"
 
-enum { WIDTH = 211, HEIGHT = 173, SLOW_ITEMS = 2000, PAUSE_NS = 100000, PATIENCE = 2000 };
+enum { WIDTH = 211, HEIGHT = 173, SLOW_ITEMS = 200000, PAUSE_EVERY = 100, PAUSE_NS = 100000, PATIENCE = 2000 };
 
 YOKE_EXACT_KERNEL(co_update, (inout(float, y), halo(float, x, 3, 2)), {
     float sum = y[i];
@@ -34,7 +34,8 @@ static void pause_here(void)
         (void)nanosleep(&time, NULL);
 }
 YOKE_EXACT_KERNEL(co_slow, (in(float, x), out(float, y)), {
-    pause_here();
+    if (i % PAUSE_EVERY == 0)
+        pause_here();
     y[i] = x[i] + 3.0f;
 })
 
@@ -215,8 +216,8 @@ static void device_that_fails_in_the_middle_loses_nothing(void **state)
         assert_int_equal(setenv("YOKE_DEVICE_TIMEOUT_MS", "500", 1), 0);
         yoke_runtime *r = runtime_of("cpu,gpu", 4);
         for (unsigned call = 0; call == 0 || (call < PATIENCE && last_decision().share_count < 4); call++)
-            run_slow(r);                        /* until it is compiled for all */
-        shape("NS_PER_ITEM=90000;50000;30000"); /* so that each has several pieces */
+            run_slow(r);                  /* until it is compiled for all */
+        shape("NS_PER_ITEM=900;500;300"); /* so that each has several pieces */
         assert_int_equal(control("reset"), 0);
         (void)snprintf(fault, sizeof fault, "fault clEnqueueNDRangeKernel:%u:%s%s", 1 + (unsigned)draw_below(&seed, 6),
                        faults[k], draw_below(&seed, 2) == 0 ? ":sticky" : "");
