@@ -167,11 +167,6 @@ static void run_opening(errand *e)
     pthread_mutex_unlock(&d->lock);
 }
 
-static void dispose_opening(errand *e)
-{
-    yoke__free(e);
-}
-
 static void start_opening(device *d)
 {
     opencl *owner = d->owner;
@@ -179,7 +174,7 @@ static void start_opening(device *d)
     opening *o = d->current == NULL && atomic_load(&d->session) == NULL ? yoke__alloc_zeroed(1, sizeof *o) : NULL;
     if (o != NULL) {
         o->errand.run = run_opening;
-        o->errand.dispose = dispose_opening;
+        o->errand.dispose = errand_free;
         o->device = d;
         o->sent_to = atomic_load(&owner->bootstrap);
         o->since_ns = yoke__now_ns();
@@ -298,7 +293,7 @@ static bool close_session(session *s, int64_t until_ns)
     if (c == NULL)
         return false;
     c->errand.run = run_closing;
-    c->errand.dispose = dispose_opening;
+    c->errand.dispose = errand_free;
     c->session = s;
     servant_send(s->driver, &c->errand);
     bool ended = errand_wait(&c->errand, until_ns, 0);

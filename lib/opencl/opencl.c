@@ -34,11 +34,6 @@ static void run_dropping(errand *e)
     shared_drop_freed(((dropping *)e)->session);
 }
 
-static void dispose(errand *e)
-{
-    yoke__free(e);
-}
-
 /* The program freed an array that some device may have a buffer over. A session is not freed before this is unwatched. */
 static void drop_freed(void *context, const yoke__block *block)
 {
@@ -54,10 +49,9 @@ static void drop_freed(void *context, const yoke__block *block)
         if (d == NULL) /* the next run drops it */
             continue;
         d->errand.run = run_dropping;
-        d->errand.dispose = dispose;
+        d->errand.dispose = errand_free;
         d->session = s;
-        servant_send(s->driver, &d->errand);
-        errand_release(&d->errand);
+        servant_post(s->driver, &d->errand);
     }
 }
 
@@ -119,10 +113,9 @@ static int begin_discovery(opencl *o)
     }
     atomic_store(&o->bootstrap, bootstrap);
     d->errand.run = run_discovery;
-    d->errand.dispose = dispose;
+    d->errand.dispose = errand_free;
     d->owner = o;
-    servant_send(bootstrap, &d->errand);
-    errand_release(&d->errand);
+    servant_post(bootstrap, &d->errand);
     return YOKE_OK;
 }
 

@@ -24,11 +24,6 @@ static void run_question(errand *e)
     atomic_store(&o->probed, none ? NOTHING : SOMETHING);
 }
 
-static void dispose(errand *e)
-{
-    yoke__free(e);
-}
-
 static void ask(opencl *o)
 {
     question *q = yoke__alloc_zeroed(1, sizeof *q);
@@ -39,11 +34,10 @@ static void ask(opencl *o)
         return;
     }
     q->errand.run = run_question;
-    q->errand.dispose = dispose;
+    q->errand.dispose = errand_free;
     q->owner = o;
     atomic_store(&o->prober, prober);
-    servant_send(prober, &q->errand);
-    errand_release(&q->errand);
+    servant_post(prober, &q->errand);
 }
 
 int opencl_probe(void *state)

@@ -8,11 +8,6 @@ enum { VALUE_ALIGNMENT = 16, FAILURES_BEFORE_LOSS = 3 };
 #define SLICE_NS INT64_C(10000000)
 #define LEAVE_NS INT64_C(90000000) /* after a deadline or a cancel, for what is in flight */
 
-static void dispose(errand *e)
-{
-    yoke__free(e);
-}
-
 /* --- what the driver needs to know, copied: it may outlive the call --- */
 
 static size_t value_bytes(const yoke_kernel *kernel)
@@ -160,7 +155,7 @@ static run *make_run(device *d, session *s, program *p, const yoke__task *task)
     if (r == NULL)
         return NULL;
     r->errand.run = run_on_driver;
-    r->errand.dispose = dispose;
+    r->errand.dispose = errand_free;
     r->device = d;
     r->session = s;
     r->program = p;

@@ -51,6 +51,11 @@ static void release_servant(servant *s)
 
 /* --- errands --- */
 
+void errand_free(errand *e)
+{
+    yoke__free(e);
+}
+
 void errand_release(errand *e)
 {
     if (atomic_fetch_sub(&e->holders, 1) == 1)
@@ -189,6 +194,12 @@ void servant_send(servant *s, errand *e)
     atomic_init(&e->holders, 2);
     atomic_init(&e->touch, 0);
     push(s, e);
+}
+
+void servant_post(servant *s, errand *e)
+{
+    servant_send(s, e);
+    errand_release(e);
 }
 
 static bool is_empty(servant *s)

@@ -20,6 +20,9 @@ typedef struct errand {
     _Atomic uint32_t touch; /* bit 0: the servant touches the sender's memory; bit 1: it may never begin again */
 } errand;
 
+/* The dispose() of those that only have to be freed. */
+void errand_free(errand *e);
+
 /* Starts a thread named `name` with all signals blocked. `node`: the system's number of the NUMA node to run near; -1:
  * every usable CPU. `background`: it gives way to all others. NULL with a detail: EAGAIN, ENOMEM. */
 servant *servant_start(const yoke__topology *topology, const char *name, int node, bool background);
@@ -32,6 +35,8 @@ void servant_quiet_at_exit(void);
 /* Errands are run in the order in which they were sent. Sets up the errand's own members but for run and dispose. Takes
  * no lock, and wakes the servant only when that sleeps. */
 void servant_send(servant *s, errand *e);
+/* The same, and the sender lets go: nobody waits for it. */
+void servant_post(servant *s, errand *e);
 /* Waits for the end until `until_ns` on yoke__now_ns() (0: does not wait); spins first for `spin_ns`. True: it ended. */
 bool errand_wait(errand *e, int64_t until_ns, int64_t spin_ns);
 /* The sender lets go; it must not touch the errand afterwards. */
