@@ -2,6 +2,7 @@
 #ifndef YOKE_BASE_H
 #define YOKE_BASE_H
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -86,6 +87,10 @@ static inline void yoke__relax(void)
  * after timeout_ns (negative: never); the caller looks again in every case. */
 void yoke__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void yoke__futex_wake(_Atomic uint32_t *word, int count);
+
+/* A thread of ours: signals are blocked in it, for the application's signals are the application's threads'. 0, ENOMEM,
+ * EAGAIN; no detail. */
+int yoke__thread_start(pthread_t *thread, size_t stack_bytes, void *(*run)(void *argument), void *argument);
 
 /* How often this process has been forked off: 0 in the first. */
 unsigned yoke__fork_count(void);

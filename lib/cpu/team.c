@@ -1,6 +1,5 @@
 /* The threads of a team: made, pinned, named, replaced, ended. */
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 
 #include "lib/cpu/team.h"
@@ -99,18 +98,9 @@ static void *thread_main(void *argument)
 
 static int start_thread(worker *self)
 {
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes) != 0)
-        return YOKE_ENOMEM;
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all); /* the application's signals are the application's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    int error = pthread_create(&self->thread, &attributes, thread_main, self);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    if (error != 0)
-        return YOKE_EAGAIN;
+    const int status = yoke__thread_start(&self->thread, STACK_BYTES, thread_main, self);
+    if (status != YOKE_OK)
+        return status;
     char name[16];
     (void)snprintf(name, sizeof name, "yoke/%u", self->index);
     (void)pthread_setname_np(self->thread, name);

@@ -3,7 +3,6 @@
 #include <limits.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdalign.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -316,21 +315,6 @@ static void *servant_main(void *argument)
     return NULL;
 }
 
-static int start_thread(servant *s)
-{
-    pthread_attr_t attributes;
-    sigset_t all, before;
-    if (pthread_attr_init(&attributes) != 0)
-        return YOKE_ENOMEM;
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    sigfillset(&all); /* the application's signals are the application's threads' */
-    pthread_sigmask(SIG_SETMASK, &all, &before);
-    const int error = pthread_create(&s->thread, &attributes, servant_main, s);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
-    pthread_attr_destroy(&attributes);
-    return error == 0 ? YOKE_OK : YOKE_EAGAIN;
-}
-
 servant *servant_start(const yoke__topology *topology, const char *name, int node, bool background)
 {
     servant *s = yoke__alloc_aligned(YOKE_CACHE_LINE, sizeof *s);
@@ -345,7 +329,7 @@ servant *servant_start(const yoke__topology *topology, const char *name, int nod
     s->gap_ns = 4 * s->spin_limit_ns;
     atomic_init(&s->holders, 2);
     (void)snprintf(s->name, sizeof s->name, "%s", name);
-    const int status = start_thread(s);
+    const int status = yoke__thread_start(&s->thread, STACK_BYTES, servant_main, s);
     if (status == YOKE_OK)
         return s;
     yoke__free(s);
