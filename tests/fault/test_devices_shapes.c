@@ -242,7 +242,7 @@ static void failed_build_is_told_and_the_workers_run_it(void **state)
 static void workers_take_the_work_while_it_is_compiled(void **state)
 {
     (void)state;
-    shape("BUILD_MS=150"); /* less than a build may take here */
+    shape("BUILD_MS=1000"); /* less than a build may take here, and more than a busy machine makes of a call */
     yoke_runtime *r = runtime_on("cpu,gpu:0");
     yoke_runtime *forced = runtime_of_shape(NULL);
     bool said = false;
@@ -258,10 +258,10 @@ static void workers_take_the_work_while_it_is_compiled(void **state)
     }
     assert_true(device_of(r, 0).pieces > 0);
     assert_true(said);
-    assert_true(SANITIZED || is_emulated() || longest < INT64_C(120000000));
+    assert_true(SANITIZED || is_emulated() || longest < INT64_C(700000000));
     assert_int_equal(scale(forced, NULL, N), YOKE_OK); /* without the CPU the call waits for it */
     ran_on_device();
-    assert_true(last_decision().took_ns >= 150e6);
+    assert_true(last_decision().took_ns >= 1000e6);
     close_runtime(r);
     close_runtime(forced);
 }
