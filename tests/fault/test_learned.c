@@ -7,8 +7,8 @@
 
 static char folder[] = "/tmp/yoke-learned-XXXXXX";
 
-/* Calls f for each file of what was measured; returns how many there are. */
-static unsigned each_file(void (*f)(const char *path))
+/* Calls f for each file whose name begins so; returns how many there are. */
+static unsigned each_named(const char *start, void (*f)(const char *path))
 {
     unsigned count = 0;
     DIR *dir = opendir(folder);
@@ -17,7 +17,7 @@ static unsigned each_file(void (*f)(const char *path))
     for (struct dirent *entry; (entry = readdir(dir)) != NULL;) {
         char path[sizeof folder + sizeof entry->d_name];
         (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-        if (strncmp(entry->d_name, "model", 5) != 0)
+        if (entry->d_name[0] == '.' || strncmp(entry->d_name, start, strlen(start)) != 0)
             continue;
         count++;
         if (f != NULL)
@@ -25,6 +25,12 @@ static unsigned each_file(void (*f)(const char *path))
     }
     closedir(dir);
     return count;
+}
+
+/* Those of what was measured. */
+static unsigned each_file(void (*f)(const char *path))
+{
+    return each_named("model", f);
 }
 
 static void remove_file(const char *path)
@@ -76,7 +82,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     (void)state;
-    (void)each_file(remove_file);
+    (void)each_named("", remove_file);
     return rmdir(folder);
 }
 
@@ -122,9 +128,10 @@ static void end_of_the_program_writes_too(void **state)
     (void)each_file(remove_file);
     fflush(stdout);
     const pid_t child = fork();
-    if (child == 0) { /* a program of its own: nothing was opened here yet */
-        yoke_runtime *r = runtime_on("gpu:0");
-        const int status = scale(r, NULL, 50000);
+    if (child == 0) {                       /* a program of its own: nothing was opened here yet */
+        static yoke_runtime *volatile left; /* open, as default runtimes are */
+        left = runtime_on("gpu:0");
+        const int status = scale(left, NULL, 50000);
         exit(status == YOKE_OK ? 0 : 1);
     }
     int status;
