@@ -1,5 +1,6 @@
 /* The driver thread's part of a run: pieces on two queues in turn, so that transfers of one run beside kernels of the
  * other; and what is tried when a call fails. */
+#include <math.h>
 #include <sched.h>
 
 #include "lib/opencl/run.h"
@@ -9,12 +10,13 @@
 #define FIRST_PIECE_BYTES ((size_t)256 << 10) /* of a kernel whose speed is not known */
 #define LIMIT_32_BIT ((size_t)1 << 31)
 #define PIECE_NS 20e6
+#define LONGEST_NS 1e9
 #define UNDIVIDED_NS 50e6
 #define LEARN_NS 1000000
 #define SHORT_NS 200e3
 #define POLL_NS 200000
 #define LEARN_ITEMS 65536
-enum { FIRST_SHARE = 16, GROWTH = 4, REDUCE_ITEMS = 64, RELAXES_PER_POLL = 32 };
+enum { FIRST_SHARE = 16, LEAST_SHARE = 64, GROWTH = 4, REDUCE_ITEMS = 64, RELAXES_PER_POLL = 32 };
 
 bool run_touch(run *r)
 {
@@ -143,17 +145,23 @@ static size_t clamp(double items, size_t most)
     return items >= (double)most ? most : items < 1 ? 1 : (size_t)items;
 }
 
+/* Of a device with long launches short pieces take as long as larger ones: what looks like expensive items must not make
+ * pieces ever smaller. */
+static double good_size(const run *r)
+{
+    const double share = fmin((double)r->task.items / LEAST_SHARE, LONGEST_NS / r->item_ns);
+    return fmax(PIECE_NS / r->item_ns, share);
+}
+
 static size_t next_size(const run *r)
 {
     if (r->task.indivisible)
         return r->task.items;
-    if (r->item_ns > 0 && r->size > 0) {
-        double wanted = PIECE_NS / r->item_ns, grown = (double)r->size * GROWTH;
-        return clamp(wanted < grown ? wanted : grown, r->most);
-    }
+    if (r->item_ns > 0 && r->size > 0)
+        return clamp(fmin(good_size(r), (double)r->size * GROWTH), r->most);
     if (r->item_ns > 0) {
         bool undivided = (double)r->task.items * r->item_ns < UNDIVIDED_NS;
-        return undivided ? r->most : clamp(PIECE_NS / r->item_ns, r->most);
+        return undivided ? r->most : clamp(good_size(r), r->most);
     }
     size_t share = r->task.items / FIRST_SHARE, least = FIRST_PIECE_BYTES / bytes_per_item(r);
     return clamp((double)(share > least ? share : least), r->most);

@@ -8,15 +8,17 @@
 enum { ABSENT, AWAITED, RUNNING, REFUSED, DROPPED };
 enum { FIRST_SHARE = 64, GROWTH = 2, PROBE_SHARE = 256, UNKNOWN_SHARE = 32 };
 
-static const double SHORTEST_NS = 2000;     /* no piece shorter, whatever a launch costs */
-static const double WORKERS_QUANTUM = 50e6; /* the caller sees progress, a cancel or a deadline between pieces */
-static const double DEVICE_QUANTUM = 3e6;   /* ns of a piece, at most */
-static const double WORKERS_LAUNCHES = 6;   /* a piece lasts so many launches at least: theirs are not hidden */
-static const double DEVICE_LAUNCHES = 3;    /* behind another piece a launch is hidden, if that is long enough */
-static const double DEVICE_AGAINS = 12;     /* the same of what is left of a hidden launch */
-static const double DEVICE_FRACTION = 0.33; /* of its share; two are in flight */
-static const double NEWS = 0.5;             /* how much of a rate a piece replaces */
-static const double SPREAD = 0.2;           /* of who is not known */
+static const double SHORTEST_NS = 2000;      /* no piece shorter, whatever a launch costs */
+static const double WORKERS_QUANTUM = 50e6;  /* the caller sees progress, a cancel or a deadline between pieces */
+static const double DEVICE_QUANTUM = 3e6;    /* ns of a piece, at most, */
+static const double LEAST_SHARE_OF_ALL = 64; /* but a 64th of all: time by item may be a launch in disguise; */
+static const double DEVICE_LONGEST = 1e9;    /* never more than that */
+static const double WORKERS_LAUNCHES = 6;    /* a piece lasts so many launches at least: theirs are not hidden */
+static const double DEVICE_LAUNCHES = 3;     /* behind another piece a launch is hidden, if that is long enough */
+static const double DEVICE_AGAINS = 12;      /* the same of what is left of a hidden launch */
+static const double DEVICE_FRACTION = 0.33;  /* of its share; two are in flight */
+static const double NEWS = 0.5;              /* how much of a rate a piece replaces */
+static const double SPREAD = 0.2;            /* of who is not known */
 
 void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
                           const yoke__rate *rates, int64_t now_ns)
@@ -132,11 +134,13 @@ static double fraction_of(const yoke__division *d, unsigned who)
 }
 
 /* A device begins small and grows: until the first piece is back, the second can only wait for its transfers. */
-static double device_limit(const yoke__participant *p, double share, double shortest)
+static double device_limit(const yoke__division *d, const yoke__participant *p, double share, double shortest)
 {
+    const double least = fmin((double)d->items / LEAST_SHARE_OF_ALL, DEVICE_LONGEST / p->rate.item_ns);
+    const double quantum = fmax(DEVICE_QUANTUM / p->rate.item_ns, least);
     const double first = fmax(share / FIRST_SHARE, shortest);
     const double limit = p->last == 0 ? first : fmax((double)p->last * GROWTH, shortest);
-    return fmin(limit, fmax(DEVICE_QUANTUM / p->rate.item_ns, 2 * shortest));
+    return fmin(limit, fmax(quantum, 2 * shortest));
 }
 
 /* The others, who run, will be done with the rest before it could be done with the least piece. */
@@ -166,7 +170,7 @@ static double wanted(const yoke__division *d, unsigned who)
         size = share;
     if (rest - size < shortest / 4) /* nobody's rest */
         size = rest;
-    const double limit = who == WORKERS ? WORKERS_QUANTUM / item_ns : device_limit(p, share, shortest);
+    const double limit = who == WORKERS ? WORKERS_QUANTUM / item_ns : device_limit(d, p, share, shortest);
     return fmax(fmin(size, limit), 1);
 }
 

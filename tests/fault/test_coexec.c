@@ -233,6 +233,28 @@ static void device_that_fails_in_the_middle_loses_nothing(void **state)
     assert_int_equal(setenv("YOKE_DEVICE_TIMEOUT_MS", "2000", 1), 0);
 }
 
+/* What looks like expensive items must not make pieces ever smaller. */
+static void long_launches_do_not_cut_the_call_to_bits(void **state)
+{
+    (void)state;
+    shape("LAUNCH_US=10000");
+    yoke_runtime *r = runtime_on("gpu");
+    for (int k = 0; k < 2; k++) {
+        unsigned pieces = 0;
+        assert_int_equal(scale(r, &together, N), YOKE_OK);
+        const yoke_decision d = last_decision();
+        for (unsigned p = 0; p < d.share_count; p++)
+            pieces += d.shares[p].pieces;
+        assert_in_range(pieces, 1, 3 * 70);
+    }
+    const yoke_options first = {.devices = "gpu:0"};
+    for (int k = 0; k < 2; k++) {
+        assert_int_equal(scale(r, &first, LARGE), YOKE_OK);
+        assert_in_range(last_decision().shares[0].pieces, 1, 70);
+    }
+    close_runtime(r);
+}
+
 static void deadline_ends_all_of_them(void **state)
 {
     (void)state;
@@ -334,6 +356,7 @@ int main(void)
         TEST(halos_rows_and_sums_are_divided_too),
         TEST(what_cannot_be_divided_goes_to_one_place),
         TEST(device_that_fails_in_the_middle_loses_nothing),
+        TEST(long_launches_do_not_cut_the_call_to_bits),
         TEST(deadline_ends_all_of_them),
         TEST(progress_grows_to_the_end),
         TEST(all_end_together),
