@@ -20,7 +20,7 @@ static size_t span_of(const yoke__checked *checked, unsigned k, const yoke_exten
     const yoke_kernel *kernel = checked->kernel;
     if ((kernel->sliced >> k & 1) == 0)
         return (size_t)extent->count * kernel->parameters[k].size;
-    const bool rows = kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
+    const bool rows = yoke__has_rows(kernel);
     return checked->item_bytes[k] *
            (rows ? (checked->items - 1) * checked->pitch + checked->call.size[0] : checked->items);
 }

@@ -6,16 +6,11 @@ typedef struct span {
     size_t item_bytes; /* 0: not sliced */
 } span;
 
-YOKE_HOT static bool is_2d(const yoke_kernel *kernel)
-{
-    return kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
-}
-
 /* Elements of the grid from the first to past the last one that a sliced array has a place for. */
 YOKE_HOT static bool grid_overflows(const yoke__checked *checked, size_t *grid)
 {
     *grid = checked->call.size[0];
-    if (!is_2d(checked->kernel))
+    if (!yoke__has_rows(checked->kernel))
         return false;
     return yoke__mul_overflows(checked->call.size[1] - 1, checked->pitch, grid) ||
            yoke__add_overflows(*grid, checked->call.size[0], grid);
@@ -112,7 +107,7 @@ YOKE_HOT static int check_pitch(yoke__checked *checked, const yoke_options *opti
     checked->pitch = width;
     if (options == NULL || options->pitch == 0 || options->pitch == width)
         return YOKE_OK;
-    if (!is_2d(checked->kernel) || options->pitch < width)
+    if (!yoke__has_rows(checked->kernel) || options->pitch < width)
         return yoke__fail(YOKE_EINVAL,
                           "kernel %s: a row pitch of %zu elements needs a 2-D kernel and at least the width",
                           checked->kernel->name, options->pitch);
@@ -136,7 +131,7 @@ YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, si
     checked->call.columns[0] = 0;
     checked->call.columns[1] = size0;
     checked->call.result = NULL;
-    checked->items = is_2d(kernel) ? size1 : size0;
+    checked->items = yoke__has_rows(kernel) ? size1 : size0;
     checked->bytes = 0;
     checked->indivisible = false;
     checked->streamable = 0;

@@ -75,11 +75,6 @@ void yoke__coexec_learn_alone(const yoke__offload *o, unsigned place, double ns)
     keep_rate(o, place, rate);
 }
 
-static bool is_forced(const yoke__offload *o)
-{
-    return o->options != NULL && (o->options->flags & YOKE_ALWAYS_COEXECUTE) != 0;
-}
-
 static void gather(yoke__offload *o)
 {
     yoke__group *g = &o->group;
@@ -109,14 +104,13 @@ static double best_alone_ns(const yoke__offload *o)
 void yoke__coexec_survey(yoke__offload *o)
 {
     yoke__candidate *c = &o->candidate[o->places - 1];
-    const bool forbidden = o->options != NULL && (o->options->flags & YOKE_NEVER_COEXECUTE) != 0;
     c->possible = false;
-    if (o->row == NULL || o->work->indivisible || forbidden)
+    if (o->row == NULL || o->work->indivisible || yoke__has_flag(o->options, YOKE_NEVER_COEXECUTE))
         return;
     gather(o);
     uint32_t worth = 0;
     c->floor_ns = yoke__division_predict(o->group.rate, o->group.count, o->work->items, &worth);
-    if (is_forced(o)) {
+    if (yoke__has_flag(o->options, YOKE_ALWAYS_COEXECUTE)) {
         c->possible = __builtin_popcount(o->group.members) > 1;
         return;
     }
@@ -241,8 +235,7 @@ static void describe(const coexec *c)
         if (!has(&o->group, k))
             continue;
         decision->device_items += k > 0 ? items : 0;
-        yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
-                            items > 0 ? (double)(atomic_load(&taker->last_ns) - c->start) : 0);
+        yoke__offload_share(o, taker->device, items, atomic_load(&taker->count), yoke__taker_ns(taker, c->start));
     }
 }
 

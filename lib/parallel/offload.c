@@ -39,7 +39,7 @@ void yoke__offload_learn(const yoke__offload *o, unsigned place, double ns)
 static size_t elements_of(const yoke__work *work)
 {
     const yoke__checked *checked = work->checked;
-    const bool rows = checked->kernel->shape == YOKE_SHAPE_MAP_2D || checked->kernel->shape == YOKE_SHAPE_LANES_2D;
+    const bool rows = yoke__has_rows(checked->kernel);
     size_t elements;
     if (!rows)
         return work->total;
@@ -132,8 +132,7 @@ bool yoke__offload_prepare(yoke__offload *o, unsigned place)
 static unsigned choose(yoke__offload *o)
 {
     const unsigned together = o->places - 1;
-    const bool forced = o->options != NULL && (o->options->flags & YOKE_ALWAYS_COEXECUTE) != 0;
-    if (forced && o->candidate[together].possible)
+    if (yoke__has_flag(o->options, YOKE_ALWAYS_COEXECUTE) && o->candidate[together].possible)
         return together;
     for (;;) { /* what is refused is no choice */
         const unsigned place = yoke__route(o->candidate, o->places, o->call);
@@ -185,8 +184,7 @@ static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t 
 {
     const size_t items = atomic_load(&taker->items);
     o->decision.device_items = items;
-    yoke__offload_share(o, taker->device, items, atomic_load(&taker->count),
-                        items > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0);
+    yoke__offload_share(o, taker->device, items, atomic_load(&taker->count), yoke__taker_ns(taker, start));
     if (items < o->work->total)
         yoke__offload_share(o, -1, o->work->total - items, 1, 0);
 }

@@ -45,6 +45,12 @@ static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
 
 int yoke__check_given_options(const yoke_options *options);
 
+/* YOKE_ALWAYS_DIVIDE and so on. NULL is fine. */
+static inline bool yoke__has_flag(const yoke_options *options, unsigned flag)
+{
+    return options != NULL && (options->flags & flag) != 0;
+}
+
 /* 0, EINVAL or EVERSION, with a detail. NULL is fine. */
 static inline int yoke__check_options(const yoke_options *options)
 {
@@ -96,6 +102,12 @@ typedef struct yoke__checked {
     size_t pitch;                           /* 2-D: grid elements from row to row */
     bool indivisible;                       /* scatter: one place */
 } yoke__checked;
+
+/* Whether its items are rows of a grid. */
+static inline bool yoke__has_rows(const yoke_kernel *kernel)
+{
+    return kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
+}
 
 int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
                      size_t size1, void *const *arguments);

@@ -110,7 +110,7 @@ static void describe_array(yoke__task *task, unsigned k, const yoke__checked *ch
         array->bytes = (size_t)extent->count * parameter->size;
         return;
     }
-    const bool rows = checked->kernel->shape == YOKE_SHAPE_MAP_2D || checked->kernel->shape == YOKE_SHAPE_LANES_2D;
+    const bool rows = yoke__has_rows(checked->kernel);
     const size_t width = rows ? checked->call.size[0] : 1, pitch = rows ? checked->pitch : 1;
     array->item_bytes = checked->item_bytes[k] * width;
     array->stride = checked->item_bytes[k] * pitch;

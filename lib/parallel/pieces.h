@@ -38,6 +38,12 @@ struct yoke__pieces {
     } lost[YOKE__MOST_LOST];
 };
 
+/* From `start` to its last result; 0: there is none. */
+static inline double yoke__taker_ns(const yoke__taker *taker, int64_t start)
+{
+    return atomic_load(&taker->count) > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0;
+}
+
 /* A task over all of the call's items for the taker. What it points to must stay until the task's end. */
 void yoke__pieces_task(yoke__task *task, yoke__taker *taker);
 /* The next piece of a division. */

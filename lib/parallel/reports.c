@@ -5,20 +5,16 @@
 
 enum { WORDS = 96 };
 
-static bool is_2d(const yoke__check *c)
-{
-    return c->kernel->shape == YOKE_SHAPE_MAP_2D || c->kernel->shape == YOKE_SHAPE_LANES_2D;
-}
-
 static const char *who(const yoke__check *c, yoke__where where, char *text)
 {
     if (where.one_column)
         (void)snprintf(text, WORDS, "item (%zu, %zu)", where.column, where.begin);
     else if (where.end - where.begin == 1)
-        (void)snprintf(text, WORDS, is_2d(c) ? "an item of row %zu" : "item %zu", where.begin);
+        (void)snprintf(text, WORDS, yoke__has_rows(c->kernel) ? "an item of row %zu" : "item %zu", where.begin);
     else
-        (void)snprintf(text, WORDS, is_2d(c) ? "an item of rows %zu to %zu" : "one of items %zu to %zu", where.begin,
-                       where.end - 1);
+        (void)snprintf(text, WORDS,
+                       yoke__has_rows(c->kernel) ? "an item of rows %zu to %zu" : "one of items %zu to %zu",
+                       where.begin, where.end - 1);
     return text;
 }
 
@@ -28,7 +24,7 @@ static const char *owner(const yoke__check *c, unsigned k, size_t element, char 
     const yoke__staged *a = &c->stage.array[k];
     const size_t count = a->unit_bytes / c->stage.row / c->kernel->parameters[k].size; /* per item */
     const size_t item = count != 0 ? element / count : element;
-    if (is_2d(c))
+    if (yoke__has_rows(c->kernel))
         (void)snprintf(text, WORDS, "item (%zu, %zu)", item % c->stage.row, item / c->stage.row);
     else
         (void)snprintf(text, WORDS, "item %zu", item);

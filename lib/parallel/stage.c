@@ -7,11 +7,6 @@
 enum { CHUNK_BYTES = 4 << 20, MOST_UNITS = 1 << 16, AROUND = 64 << 20 };
 static const size_t most_bytes = (size_t)1 << 30;
 
-static bool is_2d(const yoke_kernel *kernel)
-{
-    return kernel->shape == YOKE_SHAPE_MAP_2D || kernel->shape == YOKE_SHAPE_LANES_2D;
-}
-
 /* --- open --- */
 
 static void describe(yoke__stage *s, unsigned k, const yoke_extent *extent)
@@ -29,7 +24,7 @@ static void describe(yoke__stage *s, unsigned k, const yoke_extent *extent)
         return;
     }
     a->unit_bytes = checked->item_bytes[k] * s->row;
-    a->stride = checked->item_bytes[k] * (is_2d(checked->kernel) ? checked->pitch : 1);
+    a->stride = checked->item_bytes[k] * (yoke__has_rows(checked->kernel) ? checked->pitch : 1);
     a->bytes = a->unit_bytes * s->units;
     a->before = (size_t)extent->before < s->units ? (size_t)extent->before : s->units;
     a->after = (size_t)extent->after < s->units ? (size_t)extent->after : s->units;
@@ -102,7 +97,7 @@ int yoke__stage_open(yoke__stage *s, yoke_runtime *runtime, const yoke__checked 
     yoke_extent extents[YOKE_MAX_PARAMETERS];
     *s =
         (yoke__stage){.checked = checked, .runtime = runtime, .call = checked->call, .units = checked->items, .row = 1};
-    if (is_2d(kernel))
+    if (yoke__has_rows(kernel))
         s->row = checked->call.size[0];
     kernel->extents(&checked->call, extents); /* found good by the check of arguments */
     for (uint32_t arrays = kernel->arrays; arrays != 0; arrays &= arrays - 1) {

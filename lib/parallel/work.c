@@ -182,7 +182,6 @@ int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, con
 static int consider_devices(yoke_runtime *runtime, const yoke_options *options, double predicted_ns, bool *yes)
 {
     const char *asked = options != NULL ? options->devices : NULL;
-    const bool forced = options != NULL && (options->flags & YOKE_ALWAYS_COEXECUTE) != 0;
     *yes = false;
     int status = asked != NULL ? yoke__selection_check(asked) : YOKE_OK;
     if (status != YOKE_OK || (asked != NULL && !yoke__selection_needs_devices(asked)))
@@ -191,7 +190,7 @@ static int consider_devices(yoke_runtime *runtime, const yoke_options *options, 
         return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
     if (runtime->devices == NULL)
         return YOKE_OK;
-    if (asked != NULL || forced || runtime->devices_only) {
+    if (asked != NULL || yoke__has_flag(options, YOKE_ALWAYS_COEXECUTE) || runtime->devices_only) {
         *yes = true;
         return yoke__devices_know(runtime->devices);
     }
