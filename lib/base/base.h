@@ -88,6 +88,13 @@ static inline void yoke__relax(void)
 void yoke__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void yoke__futex_wake(_Atomic uint32_t *word, int count);
 
+/* Sets `*word` to 1 ahead of every later load: what a sleeper does before it looks once more, and a waker before it looks
+ * for sleepers. A seq_cst store would do, but qemu-user lets a later load pass it; on x86-64 both are one instruction. */
+static inline void yoke__announce(_Atomic uint32_t *word)
+{
+    (void)atomic_exchange(word, 1);
+}
+
 /* A thread of ours: signals are blocked in it, for the application's signals are the application's threads'. 0, ENOMEM,
  * EAGAIN; no detail. */
 int yoke__thread_start(pthread_t *thread, size_t stack_bytes, void *(*run)(void *argument), void *argument);

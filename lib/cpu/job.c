@@ -237,7 +237,7 @@ static void sleep_until_woken(worker *self, uint64_t seen)
     yoke__team *team = self->crew->team;
     note_preemption(self);
     atomic_fetch_add(&team->asleep, 1);
-    atomic_store(&self->sleeping, 1);
+    yoke__announce(&self->sleeping);
     /* Look again after the announcement: a job published before it will not wake us, one after it does. */
     if (atomic_load(&team->state) != seen || atomic_load(&team->quit))
         atomic_store(&self->sleeping, 0);
@@ -362,7 +362,7 @@ static void wait_done(crew *c, unsigned s)
         start = start == 0 ? now : start;
         if (now - start < WAIT_SPIN_NS)
             continue;
-        atomic_store(&at->waiting, 1);
+        yoke__announce(&at->waiting);
         done = atomic_load(&at->done);
         if (done != units) /* with a progress callback, look in now and then */
             yoke__futex_wait(&at->done, done, at->job.progress != NULL ? PROGRESS_NS : -1);

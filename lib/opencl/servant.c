@@ -64,7 +64,7 @@ void errand_release(errand *e)
 /* Whether somebody had to be woken. */
 static bool finish(errand *e)
 {
-    atomic_store(&e->finished, 1);
+    yoke__announce(&e->finished);
     const bool waiting = atomic_load(&e->waiting) != 0;
     if (waiting)
         yoke__futex_wake(&e->finished, INT_MAX);
@@ -106,7 +106,7 @@ bool errand_wait(errand *e, int64_t until_ns, int64_t spin_ns)
         return false;
     if (spin_ns > 0 && spin_for(&e->finished, spin_ns < until_ns - now ? now + spin_ns : until_ns))
         return true;
-    atomic_store(&e->waiting, 1); /* and stays so: others may wait for the same errand */
+    yoke__announce(&e->waiting); /* and stays so: others may wait for the same errand */
     return sleep_for(&e->finished, until_ns);
 }
 
@@ -242,7 +242,7 @@ static void await(servant *s)
     }
     bool slept = false;
     while (is_empty(s)) {
-        atomic_store(&s->asleep, 1);
+        yoke__announce(&s->asleep);
         if (is_empty(s))
             yoke__futex_wait(&s->asleep, 1, -1);
         atomic_store_explicit(&s->asleep, 0, memory_order_relaxed);
