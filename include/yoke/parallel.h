@@ -20,12 +20,14 @@ extern "C" {
 
 /** Bits of yoke_options.flags. */
 enum {
-    YOKE_ALWAYS_DIVIDE = 1,    /**< use the workers even where the caller alone is predicted to be faster */
-    YOKE_NEVER_STREAM = 2,     /**< never write `out` arrays past the caches */
-    YOKE_ALWAYS_STREAM = 4,    /**< always do */
-    YOKE_NEVER_COEXECUTE = 8,  /**< the workers, or one device, whichever is faster alone */
-    YOKE_ALWAYS_COEXECUTE = 16 /**< divided among the workers and all devices that are ready, even where one
-                                  place is predicted to be faster */
+    YOKE_ALWAYS_DIVIDE = 1,     /**< use the workers even where the caller alone is predicted to be faster */
+    YOKE_NEVER_STREAM = 2,      /**< never write `out` arrays past the caches */
+    YOKE_ALWAYS_STREAM = 4,     /**< always do */
+    YOKE_NEVER_COEXECUTE = 8,   /**< the workers, or one device, whichever is faster alone */
+    YOKE_ALWAYS_COEXECUTE = 16, /**< divided among the workers and all devices that are ready, even where one
+                                   place is predicted to be faster */
+    YOKE_WRITE_BACK = 32 /**< managed arrays that the call wrote are valid on the host when it ends (yoke/memory.h):
+                                   nothing of its results is lost with a device */
 };
 
 /** A part of a call, and who did it. */

@@ -32,6 +32,7 @@ typedef struct yoke__task {
     size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
     unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
     bool indivisible;        /* [0, items) is one piece */
+    bool write_back;         /* what a piece wrote to managed arrays is on the host, too, when it is done */
     /* What a backend asks for and reports while it runs, on any of its threads, for one task never two at once. take: the next piece
      * of at most `most` items; false when there is none left. done: a piece whose results stand in the arrays. */
     bool (*take)(void *context, size_t most, size_t *begin, size_t *end);
@@ -80,6 +81,9 @@ typedef struct yoke__backend {
     /* Required. Waits for the end of it. 0; the status of poll(); ENODEV or ENOMEM (detail: why) when the device failed
      * or is too small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
     int (*finish)(void *state, void *run);
+    /* Optional. Begins to bring the managed array that holds this address to the device. 0: begun, or there is nothing to
+     * bring; ENODEV when it cannot be used now, ENOMEM, EFORKED. */
+    int (*prefetch)(void *state, unsigned k, const void *memory);
     /* Optional. A lost device gets another chance. 0, ENODEV, EINVAL when it is not lost. */
     int (*reopen)(void *state, unsigned k);
     /* Required. No call may be under way. False: something hangs and was left behind, and the topology must stay. */

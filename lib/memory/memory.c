@@ -7,29 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/memory/memory.h"
+#include "lib/memory/block.h"
 
 enum {
     WATCHERS = 16,
     HUGE_PAGE = 2 << 20, /* of x86-64 and AArch64 with pages of 4 KiB; with others the kernel's own choice is kept */
     HUGE_FROM = 2 * HUGE_PAGE, /* smaller blocks are too rarely missed in the TLB to be worth their alignment */
     HUGE_PER_SHARE = 16        /* a border is off by half a huge page at most: 3 % of a share of so many */
-};
-
-struct yoke__block {
-    yoke__block *_Atomic next;
-    unsigned char *start;
-    size_t bytes;
-    _Atomic size_t holders; /* the program is one until it frees the block */
-    atomic_bool freed;
-    atomic_uint moves; /* how often its pages were replaced */
-    bool kept;
-    yoke__block *next_kept;
-    yoke_placement requested;
-    int refusal; /* 0, or why its pages go where they are first touched */
-    char detail[160];
-    size_t part_count;  /* at least one */
-    yoke__part parts[]; /* of different policies: each is a mapping of its own for the kernel */
 };
 
 typedef struct watcher {
@@ -54,6 +38,8 @@ static void in_child(void)
     (void)pthread_mutex_init(&lock, NULL); /* its holder may not be here */
     for (size_t k = 0; k < WATCHERS; k++)
         atomic_store(&watchers[k].calls, 0);
+    residency_in_child();
+    homes_in_child();
 }
 
 __attribute__((constructor)) static void watch_forks(void)
@@ -141,6 +127,7 @@ static yoke__block *new_block(size_t bytes, size_t parts)
     atomic_init(&block->freed, false);
     atomic_init(&block->moves, 0);
     block->kept = false;
+    residency_init(&block->residency);
     return block;
 }
 
@@ -168,6 +155,14 @@ void *yoke__memory_alloc(size_t bytes, const yoke__placing *placing)
     atomic_store_explicit(&blocks, block, memory_order_release);
     pthread_mutex_unlock(&lock);
     return start;
+}
+
+void blocks_visit(void (*visit)(yoke__block *block, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    for (yoke__block *block = atomic_load(&blocks); block != NULL; block = atomic_load(&block->next))
+        visit(block, context);
+    pthread_mutex_unlock(&lock);
 }
 
 /* Where the list points to the block that holds this address; NULL: none does. Under the lock. */
@@ -257,6 +252,7 @@ void yoke__memory_release(yoke__block *block)
 {
     if (block == NULL || atomic_fetch_sub(&block->holders, 1) != 1)
         return;
+    residency_free(&block->residency);
     yoke__unmap_pages(block->start, block->bytes);
     yoke__free(block);
 }

@@ -31,7 +31,9 @@ typedef struct dropping {
 
 static void run_dropping(errand *e)
 {
-    shared_drop_freed(((dropping *)e)->session);
+    session *s = ((dropping *)e)->session;
+    shared_drop_freed(s);
+    mirrors_drop_freed(s);
 }
 
 /* The program freed an array that some device may have a buffer over. A session is not freed before this is unwatched. */
@@ -240,6 +242,20 @@ static int finish(void *state, void *started)
     return status;
 }
 
+static int prefetch(void *state, unsigned k, const void *memory)
+{
+    opencl *o = state;
+    device *d = &o->devices[k];
+    if (is_forked())
+        return refuse_forked();
+    if (d->facts.shares_memory)
+        return YOKE_OK;
+    session *s = device_session(d, yoke__now_ns() + o->build_limit_ns);
+    if (s == NULL)
+        return yoke__fail(YOKE_ENODEV, "device %s cannot be used: %s", d->name, device_reason(d));
+    return mirrors_prefetch(s, memory);
+}
+
 static int reopen(void *state, unsigned k)
 {
     return is_forked() ? refuse_forked() : device_reopen(&((opencl *)state)->devices[k]);
@@ -292,6 +308,7 @@ const yoke__backend yoke__opencl = {
     .why = why,
     .start = start,
     .finish = finish,
+    .prefetch = prefetch,
     .reopen = reopen,
     .close = close_state,
 };

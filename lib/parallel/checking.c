@@ -163,6 +163,8 @@ static int run_and_compare(yoke_runtime *runtime, const yoke_options *options, c
     const unsigned decisions = yoke__decision_count();
     yoke__before *before = yoke__before_keep(work);
     int status = yoke__run_work(runtime, options, key, work);
+    if (status == YOKE_OK)
+        status = yoke__write_back(work);
     if (status == YOKE_OK && device_took_part(decisions)) {
         lock();
         status = before != NULL ? yoke__before_compare(before, runtime, work)
@@ -177,8 +179,11 @@ static int run_and_compare(yoke_runtime *runtime, const yoke_options *options, c
 
 int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
+    int status = yoke__bring_copies(work);
+    if (status != YOKE_OK)
+        return status;
     lock();
-    int status = check_kernel(runtime, work->checked);
+    status = check_kernel(runtime, work->checked);
     unlock();
     if (status != YOKE_OK)
         return status;

@@ -3,6 +3,7 @@
 #define YOKE_LIB_PARALLEL_H
 
 #include "lib/cpu/cpu.h"
+#include "lib/memory/memory.h"
 #include "lib/schedule/schedule.h"
 #include "yoke/parallel.h"
 #include "yoke/topology.h"
@@ -147,7 +148,22 @@ int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const 
 /* The detail of a call that its deadline or a cancel ended, for either status; others pass. */
 int yoke__end_early(int status);
 
-/* The same, without devices. *workers: for how many it was planned. */
+/* --- residency.c: managed arrays of a call --- */
+
+/* Before the workers run items [begin, end): what they read becomes valid on the host, and what they write only there. */
+int yoke__bring_home_now(const yoke__work *work, size_t begin, size_t end);
+static inline int yoke__bring_home(const yoke__work *work, size_t begin, size_t end)
+{
+    return yoke__memory_is_away() && work->checked != NULL ? yoke__bring_home_now(work, begin, end) : YOKE_OK;
+}
+/* What the call wrote becomes valid on the host. */
+int yoke__write_back(const yoke__work *work);
+/* All arrays of the call become valid on the host, and stay so elsewhere: for those who look at them. */
+int yoke__bring_copies(const yoke__work *work);
+/* Bytes that the call reads and that are not valid at `home` (YOKE__HOST, or a device's). */
+size_t yoke__missing_bytes(const yoke__work *work, unsigned home);
+
+/* work.c: the same, without devices. *workers: for how many it was planned. */
 int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
                          unsigned *workers);
 

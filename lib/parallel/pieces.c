@@ -101,11 +101,10 @@ static int poll(void *context)
 
 /* --- the task --- */
 
-static void describe_array(yoke__task *task, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
+static void describe_array(yoke__task_array *array, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
 {
     const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    yoke__task_array *array = &task->array[k];
-    array->host = checked->call.argument[k];
+    *array = (yoke__task_array){.host = checked->call.argument[k]};
     if ((checked->kernel->sliced >> k & 1) == 0) {
         array->bytes = (size_t)extent->count * parameter->size;
         return;
@@ -118,27 +117,33 @@ static void describe_array(yoke__task *task, unsigned k, const yoke__checked *ch
     array->after = (size_t)extent->after;
 }
 
+void yoke__describe_arrays(yoke__task_array array[YOKE_MAX_PARAMETERS], const yoke__checked *checked)
+{
+    yoke_extent extents[YOKE_MAX_PARAMETERS];
+    checked->kernel->extents(&checked->call, extents); /* found good by the check */
+    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(arrays);
+        describe_array(&array[k], k, checked, &extents[k]);
+    }
+}
+
 void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
 {
     const yoke__work *work = taker->pieces->work;
     const yoke__checked *checked = work->checked;
-    yoke_extent extents[YOKE_MAX_PARAMETERS];
     *task = (yoke__task){.kernel = checked->kernel,
                          .call = checked->call,
                          .items = work->items,
                          .block = work->block,
                          .partials = work->partials,
                          .indivisible = work->indivisible,
+                         .write_back = yoke__has_flag(taker->pieces->options, YOKE_WRITE_BACK),
                          .take = take,
                          .done = done,
                          .lost = lost,
                          .poll = poll,
                          .context = taker};
-    checked->kernel->extents(&checked->call, extents); /* found good by the check */
-    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
-        const unsigned k = (unsigned)__builtin_ctz(arrays);
-        describe_array(task, k, checked, &extents[k]);
-    }
+    yoke__describe_arrays(task->array, checked);
 }
 
 /* --- by the workers --- */

@@ -1,0 +1,57 @@
+/* Inside of lib/memory: an array that Yoke allocated, and where its valid bytes are. */
+#ifndef YOKE_MEMORY_BLOCK_H
+#define YOKE_MEMORY_BLOCK_H
+
+#include <pthread.h>
+
+#include "lib/memory/memory.h"
+
+enum { NAME_LENGTH = 96 };
+
+/* From `begin` to the next interval's, or to the end: bit 0 of `valid` is the host, bit h home h; none: lost. */
+typedef struct interval {
+    size_t begin;
+    uint32_t valid;
+} interval;
+
+/* All under one lock of residency.c, but for `fetching`. */
+typedef struct residency {
+    interval *list; /* sorted, neighbours differ; NULL: all of it is the host's alone */
+    size_t count, capacity;
+    size_t claims;                                /* notes to come for which there must be room */
+    uint64_t writes;                              /* noted so far */
+    bool away;                                    /* counted in yoke__memory_away */
+    char name[NAME_LENGTH], used_as[NAME_LENGTH]; /* by the program; else what the last device knew it as */
+    pthread_mutex_t fetching;                     /* one at a time copies to the host */
+} residency;
+
+struct yoke__block {
+    yoke__block *_Atomic next;
+    unsigned char *start;
+    size_t bytes;
+    _Atomic size_t holders; /* the program is one until it frees the block */
+    atomic_bool freed;
+    atomic_uint moves; /* how often its pages were replaced */
+    bool kept;
+    yoke__block *next_kept;
+    yoke_placement requested;
+    residency residency;
+    int refusal; /* 0, or why its pages go where they are first touched */
+    char detail[160];
+    size_t part_count;  /* at least one */
+    yoke__part parts[]; /* of different policies: each is a mapping of its own for the kernel */
+};
+
+void residency_init(residency *r);
+void residency_free(residency *r);
+/* The lock's holder is not in a forked child. */
+void residency_in_child(void);
+void homes_in_child(void);
+
+/* What messages call it. */
+void block_name(const yoke__block *block, char name[NAME_LENGTH]);
+
+/* memory.c: visit(block, context) for every block that was not freed, under the lock of the list. */
+void blocks_visit(void (*visit)(yoke__block *block, void *context), void *context);
+
+#endif
