@@ -20,6 +20,7 @@ typedef struct residency {
     size_t count, capacity;
     size_t claims;                                /* notes to come for which there must be room */
     uint64_t writes;                              /* noted so far */
+    size_t expected;                              /* copies that nobody waits for */
     bool away;                                    /* counted in yoke__memory_away */
     char name[NAME_LENGTH], used_as[NAME_LENGTH]; /* by the program; else what the last device knew it as */
     pthread_mutex_t fetching;                     /* one at a time copies to the host */

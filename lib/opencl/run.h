@@ -137,6 +137,8 @@ verdict mirror_bring(run *r, unsigned q, unsigned k, piece_range window, events 
 bool mirrors_shed(run *r);
 /* For content that another device may have. */
 verdict run_bring_to_host(run *r, yoke__block *block, yoke__span span);
+/* Before results go there. */
+verdict run_claim_for_host(run *r, yoke__block *block, yoke__span span);
 
 /* --- buffers.c --- */
 
