@@ -6,7 +6,6 @@
 #include "lib/opencl/run.h"
 
 #define UPLOAD_BYTES ((size_t)64 << 20) /* per command: somebody may wait for a sign of life */
-enum { SPARE_EVENTS = 4 };
 
 /* --- the list --- */
 
@@ -244,7 +243,7 @@ static verdict upload(run *r, unsigned q, unsigned k, yoke__span part, events *e
     while (part.begin < part.end) {
         const size_t left = part.end - part.begin;
         const yoke__span now = {part.begin, part.begin + (left < UPLOAD_BYTES ? left : UPLOAD_BYTES)};
-        if (e->count > EVENTS - ARRAYS - SPARE_EVENTS) {
+        if (e->count >= UPLOAD_EVENTS) {
             verdict v = run_settle(r, e);
             if (v != FINE)
                 return v;

@@ -195,6 +195,23 @@ static verdict bring_shared(run *r)
     return v;
 }
 
+/* Where results go to the host, after all were brought: two may be one. */
+static verdict claim_slices(run *r, const flight *f)
+{
+    verdict v = FINE;
+    for (unsigned k = 0; k < r->parameters && v == FINE; k++) {
+        const run_array *a = &r->array[k];
+        if (a->block == NULL || !a->down || (a->mirror != NULL && !a->writes_back))
+            continue;
+        const yoke__span span = piece_span(a, piece_window(a, f->range.begin, f->range.end));
+        if (a->writes_back && a->up) /* should the piece fail */
+            v = run_bring_to_host(r, a->block, span);
+        if (v == FINE)
+            v = run_claim_for_host(r, a->block, span);
+    }
+    return v;
+}
+
 static verdict bring_slices(run *r, unsigned q, flight *f)
 {
     verdict v = reserve_notes(r, f);
@@ -207,11 +224,8 @@ static verdict bring_slices(run *r, unsigned q, flight *f)
         if (v == FINE && a->writes_back)
             v = buffer_ensure(r, q, k, window_bytes(a, f->range));
     }
-    for (unsigned k = 0; k < r->parameters && v == FINE && yoke__memory_is_away(); k++) {
-        const run_array *a = &r->array[k]; /* after all were brought: two may be one */
-        if (a->block != NULL && a->down && a->mirror == NULL)
-            v = run_claim_for_host(r, a->block, piece_span(a, piece_window(a, f->range.begin, f->range.end)));
-    }
+    if (v == FINE && yoke__memory_is_away())
+        v = claim_slices(r, f);
     return v;
 }
 

@@ -376,6 +376,19 @@ static void random_programs_give_what_the_model_gives(void **state)
     close_runtime(r);
 }
 
+/* Devices that hold two or three of the arrays. */
+static void random_programs_on_full_devices(void **state)
+{
+    (void)state;
+    uint64_t seed = seed_of("random_programs_on_full_devices");
+    shape("GLOBALMEM=131072");
+    shape("MAXALLOC=65536");
+    yoke_runtime *r = runtime_on("cpu,opencl:0,opencl:1");
+    for (unsigned long program = rounds_of(20); program > 0; program--)
+        run_random_program(r, seed + program, STEPS);
+    close_runtime(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -387,6 +400,7 @@ int main(void)
         cmocka_unit_test_setup(only_copy_on_a_lost_device_is_told_by_name, fresh),
         cmocka_unit_test_setup(results_that_were_written_back_survive_the_device, fresh),
         cmocka_unit_test_setup(random_programs_give_what_the_model_gives, fresh),
+        cmocka_unit_test_setup(random_programs_on_full_devices, fresh),
         cmocka_unit_test_setup(full_device_evicts_what_was_not_used_longest, fresh),
     };
     return cmocka_run_group_tests(tests, open_three, NULL);
