@@ -97,7 +97,7 @@ YOKE_API void *yoke_write(void *memory);
 /** Before the program's own code changes parts of an array, or reads and writes it: both of the above. */
 YOKE_API void *yoke_update(void *memory);
 
-/** The same for [memory, memory + bytes), which lies in one array. */
+/** The same for [memory, memory + bytes), which lies in one array (else EINVAL, where a device has a part of it). */
 YOKE_API const void *yoke_read_range(const void *memory, size_t bytes);
 YOKE_API void *yoke_write_range(void *memory, size_t bytes);
 YOKE_API void *yoke_update_range(void *memory, size_t bytes);

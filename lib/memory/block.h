@@ -22,6 +22,8 @@ typedef struct residency {
     uint64_t writes;                              /* noted so far */
     size_t expected;                              /* copies that nobody waits for */
     bool away;                                    /* counted in yoke__memory_away */
+    yoke__span arriving;                          /* looked at for writes; one at a time, */
+    bool overtaken;                               /* and there was one */
     char name[NAME_LENGTH], used_as[NAME_LENGTH]; /* by the program; else what the last device knew it as */
     pthread_mutex_t fetching;                     /* one at a time copies to the host */
 } residency;
@@ -47,6 +49,16 @@ void residency_init(residency *r);
 void residency_free(residency *r);
 /* The lock's holder is not in a forked child. */
 void residency_in_child(void);
+/* So that a child finds no list in the middle of a change. */
+void residency_before_fork(void);
+void residency_in_parent(void);
+/* From now on writes to the span are looked for: a copy that began to be made then counts only if there was none. The
+ * caller has `fetching`. */
+void residency_expect(yoke__block *block, yoke__span span);
+/* yoke__residency_copied for the host, unless a write came first. */
+void residency_arrived(yoke__block *block, yoke__span part);
+/* Drops what `home` has, if it is the only one nowhere. */
+bool residency_give_up(yoke__block *block, unsigned home);
 void homes_in_child(void);
 
 /* What messages call it. */

@@ -122,7 +122,7 @@ static int fetch_part(yoke__block *block, yoke__span part, unsigned from, const 
     if (status == YOKE_OK) {
         status = home.fetch(home.context, block, part, alive);
         if (status == YOKE_OK)
-            yoke__residency_copied(block, YOKE__HOST, part);
+            residency_arrived(block, part);
         yoke__residency_unreserve(block, 1);
     }
     end_call(from);
@@ -134,7 +134,10 @@ static int fetch_all(yoke__block *block, yoke__span span, const yoke__alive *ali
     yoke__span part;
     uint32_t holders;
     int status = YOKE_OK;
-    while (status == YOKE_OK && yoke__residency_missing(block, YOKE__HOST, span, &part, &holders)) {
+    while (status == YOKE_OK) {
+        residency_expect(block, span);
+        if (!yoke__residency_missing(block, YOKE__HOST, span, &part, &holders))
+            return YOKE_OK;
         if (holders == 0)
             return fail_lost(block);
         const unsigned from = (unsigned)__builtin_ctz(holders);
@@ -193,10 +196,9 @@ int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *ali
     const yoke__span whole = {0, block->bytes};
     yoke__span part;
     int status = YOKE_OK;
-    while (status == YOKE_OK && find_only(block, home, whole, &part))
-        status = yoke__memory_to_host(block, part, alive);
-    if (status == YOKE_OK)
-        yoke__residency_dropped(block, home);
+    while (status == YOKE_OK && !residency_give_up(block, home))
+        if (find_only(block, home, whole, &part))
+            status = yoke__memory_to_host(block, part, alive);
     return status;
 }
 
@@ -217,9 +219,9 @@ int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const
 
 /* --- the program's --- */
 
-enum { READS = 1, WRITES = 2 };
+enum { READS = 1, WRITES = 2, ALL = 4 };
 
-/* bytes SIZE_MAX: the whole array. What Yoke did not allocate is the host's always. */
+/* ALL: of the array, whatever `bytes`. What Yoke did not allocate is the host's always. */
 static bool for_host(const void *memory, size_t bytes, unsigned access)
 {
     if (memory == NULL) {
@@ -228,12 +230,17 @@ static bool for_host(const void *memory, size_t bytes, unsigned access)
     }
     if (!yoke__memory_is_away())
         return true;
-    yoke__block *block = yoke__memory_hold(memory, bytes == SIZE_MAX ? 1 : bytes);
+    yoke__block *block = yoke__memory_hold(memory, 1);
     if (block == NULL)
         return true;
     yoke__span span = {0, yoke__block_bytes(block)};
-    if (bytes != SIZE_MAX) {
+    if ((access & ALL) == 0) {
         span.begin = (size_t)((uintptr_t)memory - (uintptr_t)yoke__block_start(block));
+        if (bytes > span.end - span.begin) {
+            yoke__memory_release(block);
+            yoke__fail(YOKE_EINVAL, "%zu bytes from %p reach beyond the array's end", bytes, memory);
+            return false;
+        }
         span.end = span.begin + bytes;
     }
     int status = (access & WRITES) != 0 ? yoke__memory_for_host(block, span, (access & READS) != 0, NULL)
@@ -244,17 +251,17 @@ static bool for_host(const void *memory, size_t bytes, unsigned access)
 
 const void *yoke_read(const void *memory)
 {
-    return for_host(memory, SIZE_MAX, READS) ? memory : NULL;
+    return for_host(memory, 0, READS | ALL) ? memory : NULL;
 }
 
 void *yoke_write(void *memory)
 {
-    return for_host(memory, SIZE_MAX, WRITES) ? memory : NULL;
+    return for_host(memory, 0, WRITES | ALL) ? memory : NULL;
 }
 
 void *yoke_update(void *memory)
 {
-    return for_host(memory, SIZE_MAX, READS | WRITES) ? memory : NULL;
+    return for_host(memory, 0, READS | WRITES | ALL) ? memory : NULL;
 }
 
 const void *yoke_read_range(const void *memory, size_t bytes)

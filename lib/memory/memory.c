@@ -44,7 +44,7 @@ static void in_child(void)
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-    (void)pthread_atfork(NULL, NULL, in_child);
+    (void)pthread_atfork(residency_before_fork, residency_in_parent, in_child);
 }
 
 /* --- blocks --- */

@@ -21,6 +21,16 @@ void residency_in_child(void)
     blocks_visit(renew_lock, NULL);
 }
 
+void residency_before_fork(void)
+{
+    pthread_mutex_lock(&lock);
+}
+
+void residency_in_parent(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
 void residency_init(residency *r)
 {
     *r = (residency){.list = NULL};
@@ -189,8 +199,10 @@ void yoke__residency_copied_of(yoke__block *block, unsigned home, yoke__span spa
 
 void yoke__residency_written(yoke__block *block, unsigned home, yoke__span span)
 {
+    residency *r = &block->residency;
     pthread_mutex_lock(&lock);
-    block->residency.writes++;
+    r->writes++;
+    r->overtaken |= span.begin < r->arriving.end && r->arriving.begin < span.end;
     change(block, span, UINT32_MAX, UINT32_C(1) << home);
     pthread_mutex_unlock(&lock);
 }
@@ -203,6 +215,36 @@ void yoke__residency_spoiled(yoke__block *block, unsigned home, yoke__span span)
 void yoke__residency_dropped(yoke__block *block, unsigned home)
 {
     note(block, (yoke__span){0, block->bytes}, UINT32_C(1) << home, 0); /* splits nothing */
+}
+
+void residency_expect(yoke__block *block, yoke__span span)
+{
+    pthread_mutex_lock(&lock);
+    block->residency.arriving = span;
+    block->residency.overtaken = false;
+    pthread_mutex_unlock(&lock);
+}
+
+void residency_arrived(yoke__block *block, yoke__span part)
+{
+    pthread_mutex_lock(&lock);
+    if (!block->residency.overtaken)
+        change(block, part, 0, HOST_BIT);
+    pthread_mutex_unlock(&lock);
+}
+
+bool residency_give_up(yoke__block *block, unsigned home)
+{
+    const residency *r = &block->residency;
+    const uint32_t bit = UINT32_C(1) << home;
+    bool only = false;
+    pthread_mutex_lock(&lock);
+    for (size_t k = 0; r->list != NULL && k < r->count; k++)
+        only |= r->list[k].valid == bit;
+    if (!only)
+        change(block, (yoke__span){0, block->bytes}, bit, 0);
+    pthread_mutex_unlock(&lock);
+    return !only;
 }
 
 /* --- questions --- */
