@@ -136,6 +136,13 @@ static void read_all(move *m)
         (void)await(m, event);
 }
 
+static void read_guarded(move *m)
+{
+    yoke__memory_guard_open(m->from->block, m->span);
+    read_all(m);
+    yoke__memory_guard_close(m->from->block);
+}
+
 static void run_move(errand *e)
 {
     move *m = (move *)e;
@@ -146,7 +153,7 @@ static void run_move(errand *e)
     else if (m->from == NULL)
         (void)failed(m, "finding an array to read back", CL_INVALID_MEM_OBJECT);
     else
-        read_all(m);
+        read_guarded(m);
     if (m->from != NULL)
         mirror_release(m->session, m->from);
 }
