@@ -2,11 +2,12 @@
  * handler says so and where, and then the fault goes to whoever handled it before. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
 #include "lib/parallel/checking.h"
 #include "lib/trace/trace.h"
 
-enum { MOST_TOLD = 16, TEXT_BYTES = 900, OBJECT_BYTES = 320, LINE_BYTES = 320 };
+enum { MOST_TOLD = 16, TEXT_BYTES = 900, OBJECT_BYTES = 320, LINE_BYTES = 320, PAUSE_NS = 1000000, TURNS = 8000 };
 
 /* Under the lock of handlers, but for what the handler reads. */
 static struct {
@@ -16,6 +17,8 @@ static struct {
 } watch;
 
 static atomic_uint told;
+static atomic_flag busy = ATOMIC_FLAG_INIT;                           /* one reports at a time: */
+static char text[TEXT_BYTES], object[OBJECT_BYTES], line[LINE_BYTES]; /* stacks of handlers are small */
 
 static const char *advice(const yoke__forgotten *f, yoke__access access)
 {
@@ -38,7 +41,6 @@ static const char *advice(const yoke__forgotten *f, yoke__access access)
 static void report(const yoke__forgotten *f, const void *context)
 {
     static const char *const verbs[] = {"uses", "reads", "writes"};
-    char text[TEXT_BYTES], object[OBJECT_BYTES], line[LINE_BYTES];
     const yoke__access access = yoke__access_of(context);
     yoke__fault_place(context, object, sizeof object, NULL, 0);
     int length = snprintf(text, sizeof text, "yoke: the program %s byte %zu of %s, but %s (%s)\n", verbs[access],
@@ -51,13 +53,27 @@ static void report(const yoke__forgotten *f, const void *context)
         yoke__tell_now(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
 }
 
+/* The first one ends the process, maybe; not before it has said all. */
+static bool wait_for_turn(void)
+{
+    const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    for (int k = 0; k < TURNS; k++) {
+        if (!atomic_flag_test_and_set(&busy))
+            return true;
+        (void)nanosleep(&pause, NULL);
+    }
+    return false;
+}
+
 static void caught(int number, siginfo_t *info, void *context)
 {
     const int error = errno;
     yoke__forgotten found;
     if (info->si_code == SEGV_ACCERR && yoke__memory_guard_find(info->si_addr, &found) &&
-        atomic_fetch_add(&told, 1) < MOST_TOLD)
+        atomic_fetch_add(&told, 1) < MOST_TOLD && wait_for_turn()) {
         report(&found, context);
+        atomic_flag_clear(&busy);
+    }
     errno = error;
     yoke__pass_signal(&watch.previous, number, info, context);
 }

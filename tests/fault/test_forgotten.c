@@ -167,6 +167,23 @@ static void forgets_to_write_what_is_stale(void)
     MISTAKE(p.beta[5] = 1.0f);
 }
 
+static void read_piece(size_t begin, size_t end, void *argument)
+{
+    const float *beta = argument;
+    float sum = 0;
+    for (size_t k = begin; k < end; k++)
+        sum += MISTAKE(beta[k]);
+    sink = sum;
+}
+
+/* On all threads at once, and workers are not the program's. */
+static void forgets_to_read_on_workers(void)
+{
+    const program p = start();
+    want(yoke_parallel_for_on(p.r, &(yoke_options){.flags = YOKE_ALWAYS_DIVIDE, .grain = 1}, 1000, read_piece,
+                              p.beta) == YOKE_OK);
+}
+
 static void has_no_name(void)
 {
     const program p = start();
@@ -185,6 +202,7 @@ static void forgotten_accesses_are_found_by_name_and_line(void **state)
     assert_found(writes_to_an_input, "writes byte 20 of x of kernel dev_scale, but a device has a copy of it");
     assert_found(forgets_to_write_what_is_stale, "writes byte 20 of beta, but its valid copy is on a device: call "
                                                  "yoke_write()");
+    assert_found(forgets_to_read_on_workers, " of beta, but its valid copy is on a device: call yoke_read()");
     assert_found(has_no_name, "reads byte 0 of y of kernel dev_scale, but");
     assert_found(forgets_to_read_after_a_wrong_kernel, "yoke: kernel for_bad (");
     assert_said("reads byte 400 of beta, but its valid copy is on a device");
