@@ -20,6 +20,7 @@ typedef struct residency {
     size_t count, capacity;
     size_t claims;                                /* notes to come for which there must be room */
     uint64_t writes;                              /* noted so far */
+    size_t expected;                              /* copies that nobody waits for */
     bool away;                                    /* counted in yoke__memory_away */
     yoke__span arriving;                          /* looked at for writes; one at a time, */
     bool overtaken;                               /* and there was one */

@@ -202,18 +202,19 @@ int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *ali
     return status;
 }
 
-int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps)
+int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const yoke__alive *alive)
 {
-    int status = keeps ? yoke__memory_to_host(block, span, NULL) : YOKE_OK;
+    if (!lock_fetching(block, alive))
+        return YOKE_ECANCELED;
+    int status = keeps ? fetch_all(block, span, alive) : YOKE_OK;
     if (status == YOKE_OK)
         status = yoke__residency_reserve(block, 1);
-    if (status != YOKE_OK)
-        return status;
-    (void)lock_fetching(block, NULL); /* what another thread fetches must not land on what is about to be written */
-    yoke__residency_written(block, YOKE__HOST, span);
+    if (status == YOKE_OK) {
+        yoke__residency_written(block, YOKE__HOST, span);
+        yoke__residency_unreserve(block, 1);
+    }
     (void)pthread_mutex_unlock(&block->residency.fetching);
-    yoke__residency_unreserve(block, 1);
-    return YOKE_OK;
+    return status;
 }
 
 /* --- the program's --- */
@@ -242,7 +243,7 @@ static bool for_host(const void *memory, size_t bytes, unsigned access)
         }
         span.end = span.begin + bytes;
     }
-    int status = (access & WRITES) != 0 ? yoke__memory_for_host(block, span, (access & READS) != 0)
+    int status = (access & WRITES) != 0 ? yoke__memory_for_host(block, span, (access & READS) != 0, NULL)
                                         : yoke__memory_to_host(block, span, NULL);
     yoke__memory_release(block);
     return status == YOKE_OK;

@@ -82,8 +82,10 @@ int yoke__residency_reserve(yoke__block *block, size_t notes);
 void yoke__residency_unreserve(yoke__block *block, size_t notes);
 /* `home` has a valid copy, too. */
 void yoke__residency_copied(yoke__block *block, unsigned home, yoke__span span);
-/* How often the block was noted as written; and: `home` has a copy of it as it was then, which counts if that is as it is now. */
-uint64_t yoke__residency_writes(yoke__block *block);
+/* For a copy that is made while nobody waits for it: it counts only if nothing was noted as written since expect(), which
+ * reserves room for it. Until unexpect() the block counts as away, so that whatever writes to it is noted. */
+int yoke__residency_expect(yoke__block *block, uint64_t *writes);
+void yoke__residency_unexpect(yoke__block *block);
 void yoke__residency_copied_of(yoke__block *block, unsigned home, yoke__span span, uint64_t writes);
 /* `home` has the only one. */
 void yoke__residency_written(yoke__block *block, unsigned home, yoke__span span);
@@ -127,9 +129,9 @@ void yoke__home_close(unsigned home);
 int yoke__memory_to_host(yoke__block *block, yoke__span span, const yoke__alive *alive);
 /* Makes the host's copy valid where only `home` has one, which then has none. Its copies stay where that fails. */
 int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *alive);
-/* For what the host is about to write: its copy is the only valid one then; with `keeps`, its old content is
- * fetched before. */
-int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps);
+/* Before anybody writes to the host's memory: the only valid copy is there then; with `keeps`, its old content is fetched.
+ * Returns when nobody else is fetching into it. */
+int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const yoke__alive *alive);
 
 /* --- guard.c: for checks, the program's forgotten yoke_read and yoke_write fault --- */
 

@@ -99,7 +99,7 @@ static void join_equals(residency *r)
 
 static void note_away(residency *r)
 {
-    const bool away = r->count != 1 || r->list[0].valid != HOST_BIT;
+    const bool away = r->count != 1 || r->list[0].valid != HOST_BIT || r->expected > 0;
     if (away != r->away) /* seen by those whom the program made wait for this */
         atomic_fetch_add(&yoke__memory_away, away ? 1 : (size_t)-1);
     r->away = away;
@@ -176,12 +176,30 @@ void yoke__residency_copied(yoke__block *block, unsigned home, yoke__span span)
     note(block, span, 0, UINT32_C(1) << home);
 }
 
-uint64_t yoke__residency_writes(yoke__block *block)
+static void expect(residency *r, int step)
 {
     pthread_mutex_lock(&lock);
-    const uint64_t writes = block->residency.writes;
+    r->expected += (size_t)step;
+    note_away(r);
     pthread_mutex_unlock(&lock);
-    return writes;
+}
+
+int yoke__residency_expect(yoke__block *block, uint64_t *writes)
+{
+    const int status = yoke__residency_reserve(block, 1);
+    if (status != YOKE_OK)
+        return status;
+    expect(&block->residency, 1);
+    pthread_mutex_lock(&lock);
+    *writes = block->residency.writes;
+    pthread_mutex_unlock(&lock);
+    return YOKE_OK;
+}
+
+void yoke__residency_unexpect(yoke__block *block)
+{
+    expect(&block->residency, -1);
+    yoke__residency_unreserve(block, 1);
 }
 
 void yoke__residency_copied_of(yoke__block *block, unsigned home, yoke__span span, uint64_t writes)

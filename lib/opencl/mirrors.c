@@ -6,7 +6,6 @@
 #include "lib/opencl/run.h"
 
 #define UPLOAD_BYTES ((size_t)64 << 20) /* per command: somebody may wait for a sign of life */
-enum { SPARE_EVENTS = 4 };
 
 /* --- the list --- */
 
@@ -26,6 +25,7 @@ void mirror_release(session *s, mirror *m)
 
 static void unlink_mirror(session *s, mirror *m)
 {
+    yoke__residency_dropped(m->block, atomic_load(&s->mirrors.home)); /* nobody begins to look for it any more */
     pthread_mutex_lock(&s->mirrors.lock);
     mirror **link = &s->mirrors.list;
     while (*link != m)
@@ -33,7 +33,6 @@ static void unlink_mirror(session *s, mirror *m)
     *link = m->next;
     s->mirrors.bytes -= m->bytes;
     pthread_mutex_unlock(&s->mirrors.lock);
-    yoke__residency_dropped(m->block, atomic_load(&s->mirrors.home));
     mirror_release(s, m);
 }
 
@@ -199,15 +198,26 @@ bool mirrors_shed(run *r)
 
 /* --- bringing content --- */
 
-verdict run_bring_to_host(run *r, yoke__block *block, yoke__span span)
+static verdict verdict_of(run *r, int status)
 {
-    const yoke__alive alive = {still, r};
-    switch (yoke__memory_to_host(block, span, &alive)) {
+    switch (status) {
     case YOKE_OK: return FINE;
     case YOKE_ECANCELED: return LEFT;
     case YOKE_ENOMEM: return run_judge(r, "notes on arrays", CL_OUT_OF_HOST_MEMORY);
     default: return MISSING;
     }
+}
+
+verdict run_bring_to_host(run *r, yoke__block *block, yoke__span span)
+{
+    const yoke__alive alive = {still, r};
+    return verdict_of(r, yoke__memory_to_host(block, span, &alive));
+}
+
+verdict run_claim_for_host(run *r, yoke__block *block, yoke__span span)
+{
+    const yoke__alive alive = {still, r};
+    return verdict_of(r, yoke__memory_for_host(block, span, false, &alive));
 }
 
 /* From the block's own memory: a device that hangs may go on reading there, for the mirror holds it. */
@@ -233,7 +243,7 @@ static verdict upload(run *r, unsigned q, unsigned k, yoke__span part, events *e
     while (part.begin < part.end) {
         const size_t left = part.end - part.begin;
         const yoke__span now = {part.begin, part.begin + (left < UPLOAD_BYTES ? left : UPLOAD_BYTES)};
-        if (e->count > EVENTS - ARRAYS - SPARE_EVENTS) {
+        if (e->count >= UPLOAD_EVENTS) {
             verdict v = run_settle(r, e);
             if (v != FINE)
                 return v;
@@ -271,12 +281,15 @@ typedef struct prefetch {
     errand errand; /* first: it is cast back */
     session *session;
     yoke__block *block; /* held */
+    uint64_t writes;    /* to it before */
 } prefetch;
 
 static void dispose_prefetch(errand *e)
 {
-    yoke__memory_release(((prefetch *)e)->block);
-    yoke__free(e);
+    prefetch *p = (prefetch *)e;
+    yoke__residency_unexpect(p->block);
+    yoke__memory_release(p->block);
+    yoke__free(p);
 }
 
 static bool wants(void *context)
@@ -298,31 +311,33 @@ static void run_prefetch(errand *e)
     yoke__block *held = m == NULL ? yoke__memory_hold(yoke__block_start(p->block), 1) : NULL;
     if (held != NULL)
         m = make(s, held, &alive);
-    if (m == NULL || yoke__residency_reserve(p->block, 1) != YOKE_OK)
+    if (m == NULL)
         return;
     m->used = s->mirrors.uses;
     const unsigned home = atomic_load(&s->mirrors.home);
-    const uint64_t writes = yoke__residency_writes(p->block);
     while (wants(p) && yoke__residency_missing(p->block, home, left, &part, &holders)) {
+        const bool is_here = (holders >> YOKE__HOST & 1) != 0;
+        left.begin = part.end;
+        if (!is_here)
+            continue;
         part.end = part.end - part.begin < UPLOAD_BYTES ? part.end : part.begin + UPLOAD_BYTES;
-        if (yoke__memory_to_host(p->block, part, &alive) != YOKE_OK ||
-            write_part(s, 0, m, part, CL_TRUE, NULL, NULL) != CL_SUCCESS)
+        if (write_part(s, 0, m, part, CL_TRUE, NULL, NULL) != CL_SUCCESS)
             break;
-        yoke__residency_copied_of(p->block, home, part, writes);
+        yoke__residency_copied_of(p->block, home, part, p->writes);
         atomic_store_explicit(&s->mirrors.beat, yoke__now_ns(), memory_order_relaxed);
         left.begin = part.end;
     }
-    yoke__residency_unreserve(p->block, 1);
 }
 
 int mirrors_prefetch(session *s, const void *memory)
 {
     yoke__block *block = yoke__memory_hold(memory, 1);
     prefetch *p = block != NULL ? yoke__alloc_zeroed(1, sizeof *p) : NULL;
-    if (p == NULL)
+    if (p == NULL || yoke__residency_expect(block, &p->writes) != YOKE_OK) {
+        yoke__free(p);
         yoke__memory_release(block);
-    if (p == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory to begin a prefetch");
+    }
     p->errand.run = run_prefetch;
     p->errand.dispose = dispose_prefetch;
     p->session = s;

@@ -13,6 +13,7 @@ typedef struct move {
     session *session;
     const yoke__block *block; /* the caller's as long as it waits, and only compared */
     mirror *from;
+    bool is_gone; /* it was let go of meanwhile */
     yoke__span span;
     size_t read, copied; /* bytes of the span so far */
     _Atomic int64_t beat;
@@ -150,11 +151,10 @@ static void run_move(errand *e)
     m->from = hold_mirror(m->session, m->block);
     if (error != CL_SUCCESS)
         (void)failed(m, "preparing to read an array back", error);
-    else if (m->from == NULL)
-        (void)failed(m, "finding an array to read back", CL_INVALID_MEM_OBJECT);
-    else
+    else if (m->from != NULL)
         read_guarded(m);
-    if (m->from != NULL)
+    m->is_gone = m->from == NULL;
+    if (!m->is_gone)
         mirror_release(m->session, m->from);
 }
 
@@ -179,7 +179,7 @@ static int give_up(session *s, const char *what, const char *why)
                       s->device->name, what, why);
 }
 
-static int wait_for(move *m, const yoke__alive *alive)
+static int wait_for(move *m, yoke__block *block, const yoke__alive *alive)
 {
     session *s = m->session;
     const int64_t limit = s->device->owner->build_limit_ns;
@@ -199,6 +199,10 @@ static int wait_for(move *m, const yoke__alive *alive)
     }
     if (m->failed_call != NULL)
         return give_up(s, m->failed_call, yoke__cl_error_name(m->error));
+    if (m->is_gone) { /* another has it, or nobody needs it */
+        yoke__residency_dropped(block, atomic_load(&s->mirrors.home));
+        return yoke__fail(YOKE_ENODEV, "device %s has let go of an array", s->device->name);
+    }
     return YOKE_OK;
 }
 
@@ -217,7 +221,7 @@ int move_to_host(void *context, yoke__block *block, yoke__span span, const yoke_
     m->span = span;
     atomic_init(&m->beat, yoke__now_ns());
     servant_send(mover, &m->errand);
-    const int status = wait_for(m, alive);
+    const int status = wait_for(m, block, alive);
     if (status == YOKE_OK)
         atomic_fetch_add_explicit(&s->device->bytes_out, span.end - span.begin, memory_order_relaxed);
     errand_release(&m->errand);

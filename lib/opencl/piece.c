@@ -34,7 +34,7 @@ enum { NOTES = 2 }; /* of a piece on one array: what came, what was written */
 static verdict reserve_notes(run *r, flight *f)
 {
     for (unsigned k = 0; k < r->parameters; k++) {
-        if (r->array[k].block == NULL)
+        if (r->array[k].mirror == NULL)
             continue;
         if (yoke__residency_reserve(r->array[k].block, NOTES) != YOKE_OK)
             return run_judge(r, "notes on arrays", CL_OUT_OF_HOST_MEMORY);
@@ -49,9 +49,9 @@ static void unreserve_notes(run *r, flight *f)
         yoke__residency_unreserve(r->array[__builtin_ctz(f->noted)].block, NOTES);
 }
 
-static unsigned home_of(const run *r, const run_array *a)
+static unsigned home_of(const run *r)
 {
-    return a->mirror != NULL ? atomic_load(&r->session->mirrors.home) : YOKE__HOST;
+    return atomic_load(&r->session->mirrors.home);
 }
 
 /* What the piece brought and what it wrote. */
@@ -59,15 +59,15 @@ static void note_piece(run *r, const flight *f)
 {
     for (unsigned k = 0; k < r->parameters; k++) {
         const run_array *a = &r->array[k];
-        if ((f->noted >> k & 1) == 0)
+        if ((f->noted >> k & 1) == 0) /* what is not mirrored was claimed before */
             continue;
         const yoke__span span = piece_span(a, piece_window(a, f->range.begin, f->range.end));
         if (a->down)
-            yoke__residency_written(a->block, home_of(r, a), span);
+            yoke__residency_written(a->block, home_of(r), span);
+        else
+            yoke__residency_copied(a->block, home_of(r), span);
         if (a->writes_back)
             yoke__residency_copied(a->block, YOKE__HOST, span);
-        else if (!a->down && a->mirror != NULL)
-            yoke__residency_copied(a->block, home_of(r, a), span);
     }
 }
 
@@ -77,11 +77,11 @@ void piece_spoil(run *r, unsigned q)
     flight *f = &r->flight[q];
     for (unsigned k = 0; k < r->parameters && f->launched; k++) {
         const run_array *a = &r->array[k];
-        if ((f->noted >> k & 1) == 0 || a->mirror == NULL || !a->down)
+        if ((f->noted >> k & 1) == 0 || !a->down)
             continue;
         const yoke__span span = piece_span(a, piece_window(a, f->range.begin, f->range.end));
         if (a->up)
-            yoke__residency_spoiled(a->block, home_of(r, a), span);
+            yoke__residency_spoiled(a->block, home_of(r), span);
         else
             yoke__residency_written(a->block, YOKE__HOST, span);
     }
@@ -195,6 +195,23 @@ static verdict bring_shared(run *r)
     return v;
 }
 
+/* Where results go to the host, after all were brought: two may be one. */
+static verdict claim_slices(run *r, const flight *f)
+{
+    verdict v = FINE;
+    for (unsigned k = 0; k < r->parameters && v == FINE; k++) {
+        const run_array *a = &r->array[k];
+        if (a->block == NULL || !a->down || (a->mirror != NULL && !a->writes_back))
+            continue;
+        const yoke__span span = piece_span(a, piece_window(a, f->range.begin, f->range.end));
+        if (a->writes_back && a->up) /* should the piece fail */
+            v = run_bring_to_host(r, a->block, span);
+        if (v == FINE)
+            v = run_claim_for_host(r, a->block, span);
+    }
+    return v;
+}
+
 static verdict bring_slices(run *r, unsigned q, flight *f)
 {
     verdict v = reserve_notes(r, f);
@@ -207,6 +224,8 @@ static verdict bring_slices(run *r, unsigned q, flight *f)
         if (v == FINE && a->writes_back)
             v = buffer_ensure(r, q, k, window_bytes(a, f->range));
     }
+    if (v == FINE && yoke__memory_is_away())
+        v = claim_slices(r, f);
     return v;
 }
 

@@ -7,8 +7,10 @@
 enum {
     RESULT = YOKE_MAX_PARAMETERS, /* place of the partial results among the arrays */
     ARRAYS = YOKE_MAX_PARAMETERS + 1,
-    /* Of a piece: each array goes and comes, the kernel, and at the end what is kept on the device comes back. */
-    EVENTS = 4 * ARRAYS + 2,
+    /* Of a piece: each array goes and comes, the kernel, and at the end what is kept on the device comes back. Parts of
+     * mirrored arrays go by as many events as fit. */
+    EVENTS = 6 * ARRAYS + 2,
+    UPLOAD_EVENTS = 3 * ARRAYS,
     PENDING = 32,
     NOT_SHARED = -1
 };
@@ -138,6 +140,8 @@ verdict mirror_bring(run *r, unsigned q, unsigned k, piece_range window, events 
 bool mirrors_shed(run *r);
 /* For content that another device may have. */
 verdict run_bring_to_host(run *r, yoke__block *block, yoke__span span);
+/* Before results go there. */
+verdict run_claim_for_host(run *r, yoke__block *block, yoke__span span);
 
 /* --- buffers.c --- */
 

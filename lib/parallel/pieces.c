@@ -172,24 +172,20 @@ static int run_again(yoke__pieces *p, yoke_runtime *runtime, const void *key, si
     return status;
 }
 
-/* The first item that nobody took, and the one after the last of these. */
-static void untaken(const yoke__pieces *p, size_t *begin, size_t *end)
-{
-    *begin = p->divided ? p->division.front : p->next;
-    *end = p->divided ? p->division.back : p->work->items;
-}
-
 int yoke__pieces_finish(yoke__pieces *p, yoke_runtime *runtime, const void *key)
 {
     int status = YOKE_OK;
-    size_t begin, end;
     if (p->lost_track)
         return yoke__fail(YOKE_EINTERNAL, "kernel %s: a device failed at more pieces than it may take",
                           p->work->checked->kernel->name);
     for (unsigned k = 0; k < p->lost_count && status == YOKE_OK; k++)
         status = run_again(p, runtime, key, p->lost[k].begin, p->lost[k].end);
-    untaken(p, &begin, &end);
-    if (status == YOKE_OK && begin < end)
-        status = run_again(p, runtime, key, begin, end);
+    if (!p->divided && status == YOKE_OK && p->next < p->work->items)
+        return run_again(p, runtime, key, p->next, p->work->items);
+    for (unsigned k = 0; k < p->division.count && status == YOKE_OK; k++) {
+        const yoke__zone *untaken = &p->division.zone[k];
+        if (untaken->begin < untaken->end)
+            status = run_again(p, runtime, key, untaken->begin, untaken->end);
+    }
     return status;
 }

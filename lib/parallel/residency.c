@@ -18,7 +18,7 @@ static yoke__span span_of(const yoke__work *work, unsigned k, const yoke__task_a
     if ((checked->kernel->sliced >> k & 1) == 0)
         return (yoke__span){0, a->bytes};
     const size_t all = checked->items, per = work->scale; /* of a reduction, items are blocks */
-    size_t first = begin * per, last = end >= work->items ? all : end * per;
+    size_t first = begin * per, last = end > (all - 1) / per ? all : end * per;
     first = first > a->before ? first - a->before : 0;
     last = all - last > a->after ? last + a->after : all;
     return first < last ? (yoke__span){first * a->stride, (last - 1) * a->stride + a->item_bytes} : (yoke__span){0, 0};
@@ -56,7 +56,7 @@ static int bring(yoke__block *block, yoke__span span, array_use use, void *conte
 {
     const bringing *b = context;
     if (b->writes)
-        return use.writes ? yoke__memory_for_host(block, span, false) : YOKE_OK;
+        return use.writes ? yoke__memory_for_host(block, span, false, NULL) : YOKE_OK;
     return use.reads || b->has_gaps ? yoke__memory_to_host(block, span, NULL) : YOKE_OK;
 }
 
@@ -159,7 +159,7 @@ void yoke__close_arrays(const yoke__work *work)
 static int take(yoke__block *block, yoke__span span, array_use use, void *context)
 {
     (void)context;
-    return use.writes ? yoke__memory_for_host(block, span, false) : YOKE_OK;
+    return use.writes ? yoke__memory_for_host(block, span, false, NULL) : YOKE_OK;
 }
 
 int yoke__take_home(const yoke__work *work)

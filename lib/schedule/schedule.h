@@ -113,11 +113,19 @@ typedef struct yoke__participant {
     } flight[2]; /* in_hand of them, the oldest first */
 } yoke__participant;
 
+/* Items that were not taken yet, of those where a participant begins. */
+typedef struct yoke__zone {
+    size_t begin, end;
+} yoke__zone;
+
 /* Pure: no clock, no lock, no memory; calls on one division must not overlap. Any numbers are safe, also clocks that go
- * backwards. Participant 0 are the workers, a team that takes pieces from the front, one at a time; the others are
- * devices, from the back, two at a time (a third take() tells that the first has ended, whether or not done() did). */
+ * backwards. Participant 0 are the workers, a team that takes pieces one at a time, from the front of its zone; the others
+ * are devices, two at a time, from the back of theirs (a third take() tells that the first has ended, whether or not
+ * done() did). Zones are as large as the shares that are expected and lie in the order of the participants, so that who
+ * keeps its speed gets the same items in call after call; who is through with its own goes on in another's. */
 typedef struct yoke__division {
-    size_t front, back; /* [front, back) is not taken yet */
+    size_t rest; /* items that were not taken yet: those of all zones */
+    yoke__zone zone[YOKE__MOST_PARTICIPANTS];
     size_t items, step;
     unsigned count;
     int64_t start_ns;
@@ -139,8 +147,8 @@ bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t
  * pieces at once. */
 void yoke__division_done(yoke__division *d, unsigned who, int64_t now_ns, size_t items);
 
-/* It takes no more, and what it has in hand will not come: the caller runs that elsewhere, and what is left between
- * front and back when all participants are through. */
+/* It takes no more, and what it has in hand will not come: the caller runs that elsewhere, and what is left in the zones
+ * when all participants are through. */
 void yoke__division_drop(yoke__division *d, unsigned who);
 
 /* At the end, updates what is known of a participant by what the run has shown; no change if it did nothing. */
