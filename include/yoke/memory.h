@@ -12,8 +12,8 @@
  *     print(yoke_read(x), n);                // before the host reads it
  *
  * Without devices, or with those that share the host's memory, these calls do nothing, and a forgotten one is not noticed:
- * YOKE_CHECK=1 finds them where a device is used. Functions given to parallel_for are the program's own code. Memory that
- * is not of yoke_alloc is the host's always. */
+ * YOKE_CHECK=1 finds them where a device is used, by name and line (docs/kernels.md, "Finding mistakes"). Functions given to
+ * parallel_for are the program's own code. Memory that is not of yoke_alloc is the host's always. */
 #ifndef YOKE_MEMORY_H
 #define YOKE_MEMORY_H
 

@@ -44,7 +44,7 @@ static void in_child(void)
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-    (void)pthread_atfork(residency_before_fork, residency_in_parent, in_child);
+    (void)pthread_atfork(residency_lock, residency_unlock, in_child);
 }
 
 /* --- blocks --- */
@@ -128,6 +128,8 @@ static yoke__block *new_block(size_t bytes, size_t parts)
     atomic_init(&block->moves, 0);
     block->kept = false;
     residency_init(&block->residency);
+    atomic_init(&block->opened, 0);
+    block->unguarded = false;
     return block;
 }
 
@@ -175,6 +177,22 @@ static yoke__block *_Atomic *link_to(const void *at)
         link = &block->next;
     }
     return NULL;
+}
+
+bool blocks_try_lock(void)
+{
+    return pthread_mutex_trylock(&lock) == 0;
+}
+
+void blocks_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+yoke__block *blocks_find(const void *at)
+{
+    yoke__block *_Atomic *link = link_to(at);
+    return link != NULL ? atomic_load_explicit(link, memory_order_relaxed) : NULL;
 }
 
 /* Notes a call to each watcher and counts it, so that none goes away before it. Under the lock. */
@@ -296,7 +314,7 @@ bool yoke__block_is_freed(const yoke__block *block)
 }
 
 /* Part by part, for the kernel moves no range over the border of two policies; the fresh pages follow the old policy. */
-int yoke__block_replace_pages(yoke__block *block)
+static int replace_parts(yoke__block *block)
 {
     for (size_t k = 0; k < block->part_count; k++) {
         unsigned char *at = block->start + block->parts[k].begin;
@@ -310,6 +328,14 @@ int yoke__block_replace_pages(yoke__block *block)
         atomic_fetch_add(&block->moves, 1);
     }
     return YOKE_OK;
+}
+
+int yoke__block_replace_pages(yoke__block *block)
+{
+    yoke__memory_guard_open(block, (yoke__span){0, block->bytes});
+    const int status = replace_parts(block);
+    yoke__memory_guard_close(block);
+    return status;
 }
 
 /* --- watchers --- */

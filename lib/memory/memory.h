@@ -93,6 +93,8 @@ void yoke__residency_written(yoke__block *block, unsigned home, yoke__span span)
 void yoke__residency_spoiled(yoke__block *block, unsigned home, yoke__span span);
 /* The same for all of the block; needs no room. */
 void yoke__residency_dropped(yoke__block *block, unsigned home);
+/* The host's copy does not count where a home has one, too: it was made for the library, and the program did not ask for it. */
+void yoke__residency_lent(yoke__block *block, yoke__span span);
 /* The first part of the span without a valid copy at `home`, whole as to who else has one: *holders. False: none is missing. */
 bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span, yoke__span *part, uint32_t *holders);
 /* How many bytes of the span are missing there. */
@@ -130,5 +132,28 @@ int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *ali
 /* Before anybody writes to the host's memory: the only valid copy is there then; with `keeps`, its old content is fetched.
  * Returns when nobody else is fetching into it. */
 int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const yoke__alive *alive);
+
+/* --- guard.c: for checks, the program's forgotten yoke_read and yoke_write fault --- */
+
+/* From the first guard to the last unguard, pages of which the host has no valid copy cannot be accessed, and those of which
+ * a device has one, too, cannot be written to. */
+void yoke__memory_guard(void);
+void yoke__memory_unguard(void);
+/* The library is about to write to the host's memory of the span, or to read what is not valid there, until it closes the
+ * block again. The block is held. */
+void yoke__memory_guard_open(yoke__block *block, yoke__span span);
+void yoke__memory_guard_close(yoke__block *block);
+
+enum { YOKE__NAME_LENGTH = 96 };
+
+typedef struct yoke__forgotten {
+    char name[YOKE__NAME_LENGTH];
+    size_t offset; /* bytes, from the array's start */
+    bool is_stale; /* on the host; else a device has a copy, too */
+    bool is_lost;  /* nobody has a valid copy */
+} yoke__forgotten;
+
+/* Whether an access to this address may have faulted for that; for a handler of SIGSEGV. */
+bool yoke__memory_guard_find(const void *at, yoke__forgotten *found);
 
 #endif

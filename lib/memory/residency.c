@@ -4,7 +4,7 @@
 
 #include "lib/memory/block.h"
 
-enum { HOST_BIT = 1, FIRST_CAPACITY = 16 };
+enum { FIRST_CAPACITY = 16 };
 
 _Atomic size_t yoke__memory_away;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all blocks: it is held for some list entries only */
@@ -13,22 +13,28 @@ static void renew_lock(yoke__block *block, void *context)
 {
     (void)context;
     (void)pthread_mutex_init(&block->residency.fetching, NULL);
+    atomic_store(&block->opened, 0);
 }
 
 void residency_in_child(void)
 {
-    (void)pthread_mutex_init(&lock, NULL);
+    pthread_mutex_unlock(&lock); /* this thread's, from before the fork */
     blocks_visit(renew_lock, NULL);
 }
 
-void residency_before_fork(void)
+void residency_lock(void)
 {
     pthread_mutex_lock(&lock);
 }
 
-void residency_in_parent(void)
+void residency_unlock(void)
 {
     pthread_mutex_unlock(&lock);
+}
+
+bool residency_try_lock(void)
+{
+    return pthread_mutex_trylock(&lock) == 0;
 }
 
 void residency_init(residency *r)
@@ -47,14 +53,14 @@ void residency_free(residency *r)
 
 /* --- the list --- */
 
-static size_t end_of(const yoke__block *block, size_t k)
+size_t residency_end(const yoke__block *block, size_t k)
 {
     const residency *r = &block->residency;
     return k + 1 < r->count ? r->list[k + 1].begin : block->bytes;
 }
 
 /* The interval that holds `at`. */
-static size_t find(const residency *r, size_t at)
+size_t residency_find(const residency *r, size_t at)
 {
     size_t low = 0, high = r->count; /* list[low].begin <= at */
     while (high - low > 1) {
@@ -73,7 +79,7 @@ static size_t split(yoke__block *block, size_t at)
     residency *r = &block->residency;
     if (at >= block->bytes)
         return r->count;
-    const size_t k = find(r, at);
+    const size_t k = residency_find(r, at);
     if (r->list[k].begin == at)
         return k;
     memmove(&r->list[k + 2], &r->list[k + 1], (r->count - k - 1) * sizeof *r->list);
@@ -99,6 +105,14 @@ static void note_away(residency *r)
     r->away = away;
 }
 
+static void finish(yoke__block *block, yoke__span span)
+{
+    join_equals(&block->residency);
+    note_away(&block->residency);
+    if (guard_is_on())
+        guard_update(block, span);
+}
+
 static void change(yoke__block *block, yoke__span span, uint32_t clear, uint32_t set)
 {
     residency *r = &block->residency;
@@ -107,8 +121,7 @@ static void change(yoke__block *block, yoke__span span, uint32_t clear, uint32_t
     const size_t first = split(block, span.begin), last = split(block, span.end);
     for (size_t k = first; k < last; k++)
         r->list[k].valid = (r->list[k].valid & ~clear) | set;
-    join_equals(r);
-    note_away(r);
+    finish(block, span);
 }
 
 static int make_room(residency *r, size_t needed)
@@ -247,6 +260,20 @@ bool residency_give_up(yoke__block *block, unsigned home)
     return !only;
 }
 
+void yoke__residency_lent(yoke__block *block, yoke__span span)
+{
+    residency *r = &block->residency;
+    pthread_mutex_lock(&lock);
+    if (r->list != NULL && span.begin < span.end) {
+        const size_t first = split(block, span.begin), last = split(block, span.end);
+        for (size_t k = first; k < last; k++)
+            if (r->list[k].valid != HOST_BIT)
+                r->list[k].valid &= ~(uint32_t)HOST_BIT;
+        finish(block, span);
+    }
+    pthread_mutex_unlock(&lock);
+}
+
 /* --- questions --- */
 
 bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span, yoke__span *part, uint32_t *holders)
@@ -254,9 +281,9 @@ bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span,
     const residency *r = &block->residency;
     bool found = false;
     pthread_mutex_lock(&lock);
-    for (size_t k = r->list != NULL && span.begin < span.end ? find(r, span.begin) : r->count;
+    for (size_t k = r->list != NULL && span.begin < span.end ? residency_find(r, span.begin) : r->count;
          k < r->count && r->list[k].begin < span.end && !found; k++) {
-        const size_t end = end_of(block, k);
+        const size_t end = residency_end(block, k);
         found = (r->list[k].valid >> home & 1) == 0;
         part->begin = r->list[k].begin > span.begin ? r->list[k].begin : span.begin;
         part->end = end < span.end ? end : span.end;

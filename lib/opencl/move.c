@@ -137,6 +137,13 @@ static void read_all(move *m)
         (void)await(m, event);
 }
 
+static void read_guarded(move *m)
+{
+    yoke__memory_guard_open(m->from->block, m->span);
+    read_all(m);
+    yoke__memory_guard_close(m->from->block);
+}
+
 static void run_move(errand *e)
 {
     move *m = (move *)e;
@@ -145,7 +152,7 @@ static void run_move(errand *e)
     if (error != CL_SUCCESS)
         (void)failed(m, "preparing to read an array back", error);
     else if (m->from != NULL)
-        read_all(m);
+        read_guarded(m);
     m->is_gone = m->from == NULL;
     if (!m->is_gone)
         mirror_release(m->session, m->from);

@@ -357,12 +357,25 @@ verdict piece_start(run *r, unsigned q, bool alone)
 
 /* --- into the arrays --- */
 
-/* Arrays whose old content another run of the piece would need change at one stroke, together with the report: one who
- * leaves in between would run the piece again on half of its results. */
-verdict piece_commit(run *r, unsigned q)
+/* Managed arrays whose results go to the host's memory. */
+static void guard_committed(run *r, const flight *f, bool open)
 {
-    flight *f = &r->flight[q];
-    uint64_t bytes = 0;
+    for (unsigned k = 0; k < r->parameters; k++) {
+        const run_array *a = &r->array[k];
+        if (a->block == NULL || !is_committed(a))
+            continue;
+        if (open)
+            yoke__memory_guard_open(a->block, piece_span(a, piece_window(a, f->range.begin, f->range.end)));
+        else
+            yoke__memory_guard_close(a->block);
+    }
+}
+
+/* Arrays whose old content another run of the piece would need change at one stroke, together with the report: one who
+ * leaves in between would run the piece again on half of its results. FINE: inside of run_touch. */
+static verdict commit_arrays(run *r, unsigned q, uint64_t *bytes)
+{
+    const flight *f = &r->flight[q];
     copying last[ARRAYS];
     unsigned lasts = 0;
     for (unsigned k = 0; k < ARRAYS; k++) {
@@ -371,7 +384,7 @@ verdict piece_commit(run *r, unsigned q)
             continue;
         piece_range w = piece_window(a, f->range.begin, f->range.end);
         copying c = copy_of(a, r->session->buffers[q][k].staging, w, false);
-        bytes += window_bytes(a, f->range);
+        *bytes += window_bytes(a, f->range);
         if (a->keeps_old)
             last[lasts++] = c;
         else if (copy_chunks(r, c) == LEFT)
@@ -382,6 +395,18 @@ verdict piece_commit(run *r, unsigned q)
     for (unsigned k = 0; k < lasts; k++)
         (void)copy_some(&last[k], SIZE_MAX);
     note_piece(r, f);
+    return FINE;
+}
+
+verdict piece_commit(run *r, unsigned q)
+{
+    flight *f = &r->flight[q];
+    uint64_t bytes = 0;
+    guard_committed(r, f, true);
+    const verdict v = commit_arrays(r, q, &bytes);
+    guard_committed(r, f, false);
+    if (v != FINE)
+        return v;
     unreserve_notes(r, f);
     f->launched = false;
     if (!r->defers)

@@ -153,19 +153,26 @@ static void find_blocks(run *r)
 static void dispose(errand *e)
 {
     run *r = (run *)e;
-    for (unsigned k = 0; k < r->parameters; k++)
+    for (unsigned k = 0; k < r->parameters; k++) {
+        if (r->array[k].opened)
+            yoke__memory_guard_close(r->array[k].block);
         yoke__memory_release(r->array[k].block);
+    }
     yoke__free(r);
 }
 
 /* What a device uses in place is on the host when it begins. */
-static int bring_in_place(const run *r)
+static int bring_in_place(run *r)
 {
     int status = YOKE_OK;
-    for (unsigned k = 0; k < r->parameters && status == YOKE_OK && r->shares && yoke__memory_is_away(); k++) {
-        const run_array *a = &r->array[k];
-        if (a->in_place && a->up)
+    for (unsigned k = 0; k < r->parameters && status == YOKE_OK && r->shares; k++) {
+        run_array *a = &r->array[k];
+        if (!a->in_place)
+            continue;
+        if (a->up && yoke__memory_is_away())
             status = yoke__memory_to_host(a->block, piece_span(a, (piece_range){0, a->items}), NULL);
+        yoke__memory_guard_open(a->block, (yoke__span){0, yoke__block_bytes(a->block)});
+        a->opened = true;
     }
     return status;
 }

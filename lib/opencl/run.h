@@ -50,6 +50,7 @@ typedef struct run_array {
     size_t items; /* of the whole range */
     yoke__block *block;
     size_t block_offset; /* in elements */
+    bool opened;         /* for the device, which writes to the block itself */
     int shared;          /* index in the session, or NOT_SHARED */
     bool writes_back;    /* results in the mirror also go to the host, piece by piece */
     mirror *mirror;      /* of the block, on a device with memory of its own; NULL: it is staged */

@@ -165,8 +165,22 @@ static inline int yoke__bring_home(const yoke__work *work, size_t begin, size_t 
 }
 /* What the call wrote becomes valid on the host. */
 int yoke__write_back(const yoke__work *work);
-/* All arrays of the call become valid on the host, and stay so elsewhere: for those who look at them. */
-int yoke__bring_copies(const yoke__work *work);
+enum { YOKE__BORROWED = 64 };
+/* Parts of arrays that the program did not ask for; what does not fit here is not given back. */
+typedef struct yoke__borrowed {
+    unsigned count;
+    unsigned char *at[YOKE__BORROWED];
+    size_t bytes[YOKE__BORROWED];
+} yoke__borrowed;
+/* All arrays of the call become valid on the host, and stay so elsewhere, for those who look at them; and at the end the
+ * program is to ask for them again as if nobody had. */
+int yoke__borrow_copies(const yoke__work *work, yoke__borrowed *borrowed);
+void yoke__give_back(const yoke__work *work, const yoke__borrowed *borrowed, bool written);
+/* For who looks at the call's arrays wherever they are valid: they can be read and written to until they are closed. */
+void yoke__open_arrays(const yoke__work *work);
+void yoke__close_arrays(const yoke__work *work);
+/* What the call wrote is about to be written by the host. */
+int yoke__take_home(const yoke__work *work);
 /* Bytes that the call reads and that are not valid at `home` (YOKE__HOST, or a device's). */
 size_t yoke__missing_bytes(const yoke__work *work, unsigned home);
 

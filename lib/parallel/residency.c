@@ -83,14 +83,88 @@ int yoke__write_back(const yoke__work *work)
 /* What is lost may be about to be written anew. */
 static int look_at(yoke__block *block, yoke__span span, array_use use, void *context)
 {
-    (void)context;
+    yoke__borrowed *b = context;
+    yoke__span left = span, part;
+    uint32_t holders;
+    while (b->count < YOKE__BORROWED && yoke__residency_missing(block, YOKE__HOST, left, &part, &holders)) {
+        b->at[b->count] = (unsigned char *)yoke__block_start(block) + part.begin;
+        b->bytes[b->count++] = part.end - part.begin;
+        left.begin = part.end;
+    }
     const int status = yoke__memory_to_host(block, span, NULL);
     return use.reads ? status : YOKE_OK;
 }
 
-int yoke__bring_copies(const yoke__work *work)
+int yoke__borrow_copies(const yoke__work *work, yoke__borrowed *borrowed)
 {
-    return yoke__memory_is_away() ? visit_blocks(work, 0, work->items, look_at, NULL) : YOKE_OK;
+    borrowed->count = 0;
+    return yoke__memory_is_away() ? visit_blocks(work, 0, work->items, look_at, borrowed) : YOKE_OK;
+}
+
+/* Where memory is short the host's copy stays. */
+static void lend(yoke__block *block, yoke__span span)
+{
+    if (yoke__residency_reserve(block, 1) != YOKE_OK)
+        return;
+    yoke__residency_lent(block, span);
+    yoke__residency_unreserve(block, 1);
+}
+
+static int lend_written(yoke__block *block, yoke__span span, array_use use, void *context)
+{
+    (void)context;
+    if (use.writes)
+        lend(block, span);
+    return YOKE_OK;
+}
+
+void yoke__give_back(const yoke__work *work, const yoke__borrowed *borrowed, bool written)
+{
+    for (unsigned k = 0; k < borrowed->count; k++) {
+        yoke__block *block = yoke__memory_hold(borrowed->at[k], borrowed->bytes[k]);
+        if (block == NULL)
+            continue;
+        const size_t begin = (size_t)(borrowed->at[k] - (unsigned char *)yoke__block_start(block));
+        lend(block, (yoke__span){begin, begin + borrowed->bytes[k]});
+        yoke__memory_release(block);
+    }
+    if (written && yoke__memory_is_away())
+        (void)visit_blocks(work, 0, work->items, lend_written, NULL);
+}
+
+static int open_block(yoke__block *block, yoke__span span, array_use use, void *context)
+{
+    (void)use, (void)context;
+    yoke__memory_guard_open(block, span);
+    return YOKE_OK;
+}
+
+static int close_block(yoke__block *block, yoke__span span, array_use use, void *context)
+{
+    (void)span, (void)use, (void)context;
+    yoke__memory_guard_close(block);
+    return YOKE_OK;
+}
+
+void yoke__open_arrays(const yoke__work *work)
+{
+    (void)visit_blocks(work, 0, work->items, open_block, NULL);
+}
+
+void yoke__close_arrays(const yoke__work *work)
+{
+    (void)visit_blocks(work, 0, work->items, close_block, NULL);
+}
+
+static int take(yoke__block *block, yoke__span span, array_use use, void *context)
+{
+    (void)context;
+    return use.writes ? yoke__memory_for_host(block, span, false, NULL) : YOKE_OK;
+}
+
+int yoke__take_home(const yoke__work *work)
+{
+    return yoke__memory_is_away() ? visit_blocks(work, 0, work->items, take, NULL) : YOKE_OK;
 }
 
 typedef struct missing {

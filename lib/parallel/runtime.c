@@ -101,7 +101,7 @@ static void free_parts(yoke_runtime *runtime)
 {
     runtime->topology_stays |= !yoke__devices_close(runtime->devices);
     yoke__costs_free(runtime->costs);
-    yoke__free(runtime->checks);
+    yoke__checks_close(runtime->checks);
     if (!runtime->topology_stays)
         yoke__topology_free(runtime->topology);
     yoke__free(runtime);

@@ -47,6 +47,8 @@ static void wait_until_built(yoke_runtime *r, unsigned devices)
 static void chain_moves_each_array_once(void **state)
 {
     (void)state;
+    if (getenv("YOKE_CHECK") != NULL)
+        skip(); /* a check moves more */
     yoke_runtime *r = runtime_on("gpu:0");
     wait_until_built(r, 1);
     float *a = array_of(LARGE), *b = array_of(LARGE);
@@ -366,14 +368,22 @@ static void run_random_program(yoke_runtime *r, uint64_t seed, unsigned steps)
     }
 }
 
+static void run_random_programs(uint64_t seed, unsigned long programs)
+{
+    yoke_runtime *r = runtime_on("cpu,opencl:0,opencl:1");
+    if (getenv("YOKE_CHECK") != NULL)
+        programs = (programs + 3) / 4; /* each takes long */
+    for (; programs > 0; programs--) {
+        alarm(SANITIZED ? 300 : 30);
+        run_random_program(r, seed + programs, STEPS);
+    }
+    close_runtime(r);
+}
+
 static void random_programs_give_what_the_model_gives(void **state)
 {
     (void)state;
-    uint64_t seed = seed_of("random_programs");
-    yoke_runtime *r = runtime_on("cpu,opencl:0,opencl:1");
-    for (unsigned long program = rounds_of(40); program > 0; program--)
-        run_random_program(r, seed + program, STEPS);
-    close_runtime(r);
+    run_random_programs(seed_of("random_programs"), rounds_of(40));
 }
 
 /* Devices that hold two or three of the arrays. */
@@ -383,10 +393,7 @@ static void random_programs_on_full_devices(void **state)
     uint64_t seed = seed_of("random_programs_on_full_devices");
     shape("GLOBALMEM=131072");
     shape("MAXALLOC=65536");
-    yoke_runtime *r = runtime_on("cpu,opencl:0,opencl:1");
-    for (unsigned long program = rounds_of(20); program > 0; program--)
-        run_random_program(r, seed + program, STEPS);
-    close_runtime(r);
+    run_random_programs(seed, rounds_of(20));
 }
 
 int main(void)
