@@ -90,6 +90,8 @@ typedef struct yoke__backend {
     /* Required. Waits for the end of it. 0; the status of poll(); ENODEV or ENOMEM (detail: why) when the device failed
      * or is too small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
     int (*finish)(void *state, void *run);
+    /* Optional, cheap. The number under which lib/memory knows the device's own memory; 0: it has none, or nothing is there. */
+    unsigned (*home)(void *state, unsigned k);
     /* Optional. Begins to bring the managed array that holds this address to the device. 0: begun, or there is nothing to
      * bring; ENODEV when it cannot be used now, ENOMEM, EFORKED. */
     int (*prefetch)(void *state, unsigned k, const void *memory);

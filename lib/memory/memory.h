@@ -62,7 +62,7 @@ void yoke__memory_unwatch(void (*freed)(void *context, const yoke__block *block)
  * A copy is the host's, or that of a home: memory of a device. Where no copy is valid the content is lost. Notes are
  * made when what they tell has happened; each needs room that was reserved before, so that none can fail. */
 
-enum { YOKE__HOST = 0, YOKE__HOMES = 31 }; /* homes are 1 to 31 */
+enum { YOKE__HOST = 0, YOKE__HOMES = 30, YOKE__NOWHERE = 31 }; /* homes are 1 to 30; nothing is nowhere */
 
 /* Blocks whose host copy is not all, or not the only one. */
 extern _Atomic size_t yoke__memory_away;

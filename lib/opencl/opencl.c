@@ -247,6 +247,12 @@ static int finish(void *state, void *started)
     return status;
 }
 
+static unsigned home(void *state, unsigned k)
+{
+    session *s = atomic_load_explicit(&((opencl *)state)->devices[k].session, memory_order_acquire);
+    return s != NULL && !is_forked() ? atomic_load(&s->mirrors.home) : 0;
+}
+
 static int prefetch(void *state, unsigned k, const void *memory)
 {
     opencl *o = state;
@@ -314,6 +320,7 @@ const yoke__backend yoke__opencl = {
     .why = why,
     .start = start,
     .finish = finish,
+    .home = home,
     .prefetch = prefetch,
     .reopen = reopen,
     .close = close_state,

@@ -97,6 +97,10 @@ static void survey(yoke__offload *o)
         yoke__candidate *c = &o->candidate[k];
         c->known_ns = o->row != NULL ? known_ns(o, k, &c->tries) : k == 0 ? o->predicted_ns : 0;
         c->possible = o->selection.cpu;
+        if (k < o->places - 1)
+            o->moves_ns[k] = yoke__offload_moves(o, k);
+        if (c->known_ns > 0)
+            c->known_ns += o->moves_ns[k];
         if (k == 0 || k == o->places - 1)
             continue;
         c->possible = yoke__selection_has(&o->selection, k - 1) && d->backend->usable(d->state, k - 1);
@@ -206,6 +210,7 @@ static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t 
 
 static void learn_alone(const yoke__offload *o, unsigned place, double ns)
 {
+    ns = ns - o->moves_ns[place] > ns / 8 ? ns - o->moves_ns[place] : ns / 8;
     yoke__offload_learn(o, place, ns);
     if (o->row != NULL)
         yoke__coexec_learn_alone(o, place, ns);

@@ -181,8 +181,12 @@ void yoke__open_arrays(const yoke__work *work);
 void yoke__close_arrays(const yoke__work *work);
 /* What the call wrote is about to be written by the host. */
 int yoke__take_home(const yoke__work *work);
-/* Bytes that the call reads and that are not valid at `home` (YOKE__HOST, or a device's). */
-size_t yoke__missing_bytes(const yoke__work *work, unsigned home);
+/* Bytes that a call moves to where it runs and back: always those of plain arrays, and of managed ones what it reads and
+ * `home` lacks (YOKE__HOST: the workers). */
+typedef struct yoke__transfers {
+    double plain_in, plain_out, missing;
+} yoke__transfers;
+yoke__transfers yoke__transfers_to(const yoke__work *work, unsigned home);
 
 /* work.c: the same, without devices. *workers: for how many it was planned. */
 int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,

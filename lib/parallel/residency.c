@@ -167,21 +167,35 @@ int yoke__take_home(const yoke__work *work)
     return yoke__memory_is_away() ? visit_blocks(work, 0, work->items, take, NULL) : YOKE_OK;
 }
 
-typedef struct missing {
-    unsigned home;
-    size_t bytes;
-} missing;
+/* --- what would move --- */
 
-static int count_missing(yoke__block *block, yoke__span span, array_use use, void *context)
+typedef struct counting {
+    unsigned home;
+    yoke__transfers sum;
+} counting;
+
+static int count_managed(yoke__block *block, yoke__span span, array_use use, void *context)
 {
-    missing *m = context;
-    m->bytes += use.reads ? yoke__residency_missing_bytes(block, m->home, span) : 0;
+    counting *c = context;
+    const size_t bytes = span.end - span.begin;
+    c->sum.plain_in -= use.reads ? (double)bytes : 0;
+    c->sum.plain_out -= use.writes ? (double)bytes : 0;
+    c->sum.missing += use.reads ? (double)yoke__residency_missing_bytes(block, c->home, span) : 0;
     return YOKE_OK;
 }
 
-size_t yoke__missing_bytes(const yoke__work *work, unsigned home)
+yoke__transfers yoke__transfers_to(const yoke__work *work, unsigned home)
 {
-    missing m = {.home = home};
-    (void)visit_blocks(work, 0, work->items, count_missing, &m);
-    return m.bytes;
+    yoke__task_array arrays[YOKE_MAX_PARAMETERS];
+    counting c = {.home = home};
+    yoke__describe_arrays(arrays, work->checked);
+    for (uint32_t left = work->checked->kernel->arrays; left != 0; left &= left - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(left);
+        const array_use use = use_of(work->checked->kernel->parameters[k].mode);
+        const yoke__span span = span_of(work, k, &arrays[k], 0, work->items);
+        c.sum.plain_in += use.reads ? (double)(span.end - span.begin) : 0;
+        c.sum.plain_out += use.writes ? (double)(span.end - span.begin) : 0;
+    }
+    (void)visit_blocks(work, 0, work->items, count_managed, &c);
+    return c.sum;
 }

@@ -153,6 +153,34 @@ static void prefetched_array_is_there(void **state)
     close_runtime(r);
 }
 
+/* What is predicted of the workers: with the array where it is, or after it was brought. */
+static double predicted_of_workers(yoke_runtime *r, float *a, bool is_away)
+{
+    const yoke_options either = {.devices = "cpu,gpu:0", .flags = YOKE_NEVER_COEXECUTE}, there = {.devices = "gpu:0"};
+    assert_int_equal(parallel_map_on(r, &there, man_step, LARGE, a, 0.5f), YOKE_OK);
+    assert_true(is_away || yoke_update(a) != NULL);
+    assert_int_equal(parallel_map_on(r, &either, man_step, LARGE, a, 0.5f), YOKE_OK);
+    return last_decision().cpu_ns;
+}
+
+static void place_of_the_arrays_counts_when_one_is_chosen(void **state)
+{
+    (void)state;
+    yoke_runtime *r = runtime_on("cpu,gpu:0");
+    wait_until_built(r, 1);
+    float *a = array_of(LARGE);
+    const double bytes = LARGE * sizeof *a;
+    const yoke_options either = {.devices = "cpu,gpu:0", .flags = YOKE_NEVER_COEXECUTE};
+    for (unsigned k = 0; k < 100; k++)
+        assert_int_equal(parallel_map_on(r, &either, man_step, LARGE, a, 0.5f), YOKE_OK);
+    assert_true(last_decision().cpu_ns > 0);
+    const double away = predicted_of_workers(r, a, true), home = predicted_of_workers(r, a, false);
+    print_message("workers: %.0f ns predicted with the array on the device, %.0f ns on the host\n", away, home);
+    assert_true(away > home + bytes / 20);
+    free_array(a);
+    close_runtime(r);
+}
+
 static void closing_brings_everything_back(void **state)
 {
     (void)state;
@@ -403,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup(divided_chain_moves_little, fresh),
         cmocka_unit_test_setup(parts_that_the_host_wrote_go_there_alone, fresh),
         cmocka_unit_test_setup(prefetched_array_is_there, fresh),
+        cmocka_unit_test_setup(place_of_the_arrays_counts_when_one_is_chosen, fresh),
         cmocka_unit_test_setup(closing_brings_everything_back, fresh),
         cmocka_unit_test_setup(only_copy_on_a_lost_device_is_told_by_name, fresh),
         cmocka_unit_test_setup(results_that_were_written_back_survive_the_device, fresh),

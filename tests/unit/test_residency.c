@@ -202,7 +202,7 @@ static void room_is_there_for_all_who_reserved_it(void **state)
         assert_int_equal(yoke__residency_reserve(m.block, 1), YOKE_OK);
     for (size_t k = 0; k < HOLDERS; k++) { /* every second byte pair: nothing merges */
         const yoke__span span = {4 * k, 4 * k + 2};
-        yoke__residency_written(m.block, 1 + (unsigned)draw_below(&random, 31), span);
+        yoke__residency_written(m.block, 1 + (unsigned)draw_below(&random, YOKE__HOMES), span);
         m.writes++;
         change_model(&m, span, UINT32_MAX, 0);
         assert_int_equal(m.block->residency.count, 2 * k + 2);
