@@ -105,7 +105,8 @@ YOKE_API void *yoke_update_range(void *memory, size_t bytes);
 /** Begins to bring what the host has of an array to device k of yoke_device_of(), so that a later call finds it there;
  *  returns at once. Only a hint: what does not fit is left where it is, as is what only another device has; a device that
  *  shares the host's memory has it already; and what is written before it arrives goes there again. `memory` is any
- *  address in it; NULL runtime: the default one. The program writes to it after yoke_write() or yoke_update() only.
+ *  address in it; NULL runtime: the default one. The program writes to it after yoke_write() or yoke_update() only, and
+ *  no call may be writing to it.
  *  @return 0; EINVAL when it is not memory of yoke_alloc or there is no device k; ENODEV when the device cannot be used
  *          now, or may not be by this runtime; ENOMEM; EFORKED. */
 YOKE_API int yoke_prefetch(yoke_runtime *runtime, const void *memory, unsigned device);

@@ -32,6 +32,7 @@ typedef struct yoke__task {
     size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
     unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
     bool indivisible;        /* [0, items) is one piece */
+    bool divided;            /* others run pieces of the same call */
     bool write_back;         /* what a piece wrote to managed arrays is on the host, too, when it is done */
     /* What a backend asks for and reports while it runs, on any of its threads, for one task never two at once. take: the next piece
      * of at most `most` items; false when there is none left. done: a piece whose results stand in the arrays. */

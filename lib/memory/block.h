@@ -64,6 +64,7 @@ void residency_expect(yoke__block *block, yoke__span span);
 void residency_arrived(yoke__block *block, yoke__span part);
 /* Drops what `home` has, if it is the only one nowhere. */
 bool residency_give_up(yoke__block *block, unsigned home);
+bool residency_is_away(yoke__block *block);
 void homes_in_child(void);
 
 /* guard.c: after the span's copies changed, or whether it is open; under the lock of residency.c. */

@@ -204,6 +204,8 @@ int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *ali
 
 int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const yoke__alive *alive)
 {
+    if (!residency_is_away(block)) /* nobody has a copy, nor is one on its way */
+        return YOKE_OK;
     if (!lock_fetching(block, alive))
         return YOKE_ECANCELED;
     int status = keeps ? fetch_all(block, span, alive) : YOKE_OK;

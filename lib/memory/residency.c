@@ -276,6 +276,14 @@ void yoke__residency_lent(yoke__block *block, yoke__span span)
 
 /* --- questions --- */
 
+bool residency_is_away(yoke__block *block)
+{
+    pthread_mutex_lock(&lock);
+    const bool away = block->residency.away;
+    pthread_mutex_unlock(&lock);
+    return away;
+}
+
 bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span, yoke__span *part, uint32_t *holders)
 {
     const residency *r = &block->residency;

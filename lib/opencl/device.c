@@ -250,14 +250,40 @@ void device_lose(device *d, session *s, const char *format, ...)
         yoke__home_lost(home);
 }
 
+typedef struct emptying {
+    errand errand; /* first: it is cast back */
+    session *session;
+} emptying;
+
+/* What a slow device is still asked for comes to its end; then others may have its memory. */
+static void run_emptying(errand *e)
+{
+    session *s = ((emptying *)e)->session;
+    for (unsigned q = 0; q < QUEUES; q++)
+        if (s->device->owner->cl.clFinish(s->queue[q]) != CL_SUCCESS)
+            return;
+    mirrors_release_all(s);
+    buffers_release_all(s);
+}
+
 void device_drop_session(device *d, session *s)
 {
+    emptying *work = yoke__alloc_zeroed(1, sizeof *work); /* NULL: its memory stays */
     pthread_mutex_lock(&d->lock);
-    if (atomic_load(&d->session) == s) {
+    const bool drops = atomic_load(&d->session) == s;
+    if (drops) {
         atomic_store(&d->session, NULL);
         leave_behind(s);
     }
     pthread_mutex_unlock(&d->lock);
+    if (!drops || work == NULL) {
+        yoke__free(work);
+        return;
+    }
+    work->errand.run = run_emptying;
+    work->errand.dispose = errand_free;
+    work->session = s;
+    servant_post(s->driver, &work->errand);
 }
 
 int device_reopen(device *d)
@@ -292,6 +318,19 @@ static void run_closing(errand *e)
     release_queues(s->device, s);
 }
 
+/* As long as arrays come home there is more time. */
+static bool await_closing(session *s, closing *c, int64_t *until_ns)
+{
+    const int64_t limit = *until_ns - yoke__now_ns();
+    while (!errand_wait(&c->errand, *until_ns, 0)) {
+        const int64_t last = atomic_load_explicit(&s->mirrors.moved_ns, memory_order_relaxed);
+        if (last + limit <= *until_ns)
+            return false;
+        *until_ns = last + limit;
+    }
+    return true;
+}
+
 static bool close_session(session *s, int64_t until_ns)
 {
     closing *c = yoke__alloc_zeroed(1, sizeof *c);
@@ -301,7 +340,7 @@ static bool close_session(session *s, int64_t until_ns)
     c->errand.dispose = errand_free;
     c->session = s;
     servant_send(s->driver, &c->errand);
-    bool ended = errand_wait(&c->errand, until_ns, 0);
+    bool ended = await_closing(s, c, &until_ns);
     errand_release(&c->errand);
     if (!servant_stop(s->driver, until_ns) || !ended || !mirrors_stop(s, until_ns))
         return false;

@@ -106,9 +106,10 @@ typedef struct mirrors {
     mirror *list;
     size_t bytes;
     uint64_t uses;
-    _Atomic unsigned home; /* 0: none yet */
-    _Atomic int64_t beat;  /* when a prefetch last went on: runs wait behind it */
-    servant *mover;        /* fetches while the driver thread runs kernels; NULL until first needed; under the lock */
+    _Atomic unsigned home;    /* 0: none yet */
+    _Atomic int64_t beat;     /* when a prefetch last went on: runs wait behind it */
+    _Atomic int64_t moved_ns; /* when something last came back */
+    servant *mover; /* fetches while the driver thread runs kernels; NULL until first needed; under the lock */
     /* The mover's: */
     cl_command_queue queue;
     cl_mem pinned;
@@ -143,6 +144,7 @@ struct session {
     size_t shared_count, shared_capacity;
     size_t piece_bytes_limit;       /* 0: the default; halved when the device runs out of memory */
     unsigned failures;              /* in a row */
+    bool has_orphans;               /* commands that nobody waited for may still read any block; the driver thread's */
     bool one_with_host;             /* blocks in place need not be mapped for the host to see them */
     yoke__speed speed;              /* once it was measured */
     _Atomic int speed_state;        /* speed.c's */

@@ -38,7 +38,7 @@ static void unlink_mirror(session *s, mirror *m)
 
 void mirrors_drop_freed(session *s)
 {
-    for (mirror *m = s->mirrors.list, *next; m != NULL; m = next) {
+    for (mirror *m = s->has_orphans ? NULL : s->mirrors.list, *next; m != NULL; m = next) {
         next = m->next;
         if (yoke__block_is_freed(m->block))
             unlink_mirror(s, m);
@@ -55,6 +55,7 @@ void mirrors_release_all(session *s)
     }
     if (atomic_load(&s->mirrors.home) != 0)
         yoke__home_close(atomic_load(&s->mirrors.home));
+    atomic_store(&s->mirrors.home, 0);
 }
 
 /* --- making one, and making room for it --- */
@@ -181,9 +182,8 @@ bool mirrors_shed(run *r)
     session *s = r->session;
     const yoke__alive alive = {still, r};
     bool any = false;
-    for (mirror *m; (m = least_recently_used(s)) != NULL && evict(s, m, &alive);)
-        any = true;
-    if (any)
+    mirror *other = least_recently_used(s);
+    if (other != NULL && evict(s, other, &alive))
         return true;
     for (unsigned k = 0; k < r->parameters; k++) {
         any |= r->array[k].mirror != NULL;
@@ -304,6 +304,8 @@ static void run_prefetch(errand *e)
     session *s = p->session;
     yoke__span left = {0, yoke__block_bytes(p->block)}, part;
     uint32_t holders;
+    if (s->has_orphans) /* it was given up */
+        return;
     mirrors_drop_freed(s);
     s->mirrors.uses++;
     mirror *m = find(s, p->block);

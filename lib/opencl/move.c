@@ -89,6 +89,7 @@ static bool await(move *m, cl_event event)
         error = state < 0 ? state : CL_OUT_OF_RESOURCES;
     (void)cl->clReleaseEvent(event);
     atomic_store_explicit(&m->beat, yoke__now_ns(), memory_order_relaxed);
+    atomic_store_explicit(&m->session->mirrors.moved_ns, yoke__now_ns(), memory_order_relaxed);
     return error == CL_SUCCESS || failed(m, "reading it back", error);
 }
 
@@ -144,18 +145,48 @@ static void read_guarded(move *m)
     yoke__memory_guard_close(m->from->block);
 }
 
+static void release_own(session *s)
+{
+    mirrors *own = &s->mirrors;
+    const cl_api *cl = &s->device->owner->cl;
+    if (own->pinned != NULL) {
+        (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
+        (void)cl->clReleaseMemObject(own->pinned);
+    } else {
+        yoke__free(own->staging);
+    }
+    if (own->queue != NULL)
+        (void)cl->clReleaseCommandQueue(own->queue);
+    own->pinned = NULL;
+    own->staging = NULL;
+    own->queue = NULL;
+}
+
+static void move_rest(move *m)
+{
+    const cl_int error = prepare(m->session);
+    m->failed_call = NULL;
+    m->read = m->copied;
+    if (error != CL_SUCCESS)
+        (void)failed(m, "preparing to read an array back", error);
+    else
+        read_guarded(m);
+}
+
+/* A fresh queue may do. */
 static void run_move(errand *e)
 {
     move *m = (move *)e;
-    const cl_int error = prepare(m->session);
     m->from = hold_mirror(m->session, m->block);
-    if (error != CL_SUCCESS)
-        (void)failed(m, "preparing to read an array back", error);
-    else if (m->from != NULL)
-        read_guarded(m);
     m->is_gone = m->from == NULL;
-    if (!m->is_gone)
-        mirror_release(m->session, m->from);
+    if (m->is_gone)
+        return;
+    move_rest(m);
+    if (m->failed_call != NULL) {
+        release_own(m->session);
+        move_rest(m);
+    }
+    mirror_release(m->session, m->from);
 }
 
 /* --- for those who wait --- */
@@ -200,7 +231,9 @@ static int wait_for(move *m, yoke__block *block, const yoke__alive *alive)
     if (m->failed_call != NULL)
         return give_up(s, m->failed_call, yoke__cl_error_name(m->error));
     if (m->is_gone) { /* another has it, or nobody needs it */
-        yoke__residency_dropped(block, atomic_load(&s->mirrors.home));
+        const unsigned home = atomic_load(&s->mirrors.home);
+        if (home != 0)
+            yoke__residency_dropped(block, home);
         return yoke__fail(YOKE_ENODEV, "device %s has let go of an array", s->device->name);
     }
     return YOKE_OK;
@@ -237,17 +270,7 @@ typedef struct ending {
 
 static void run_ending(errand *e)
 {
-    session *s = ((ending *)e)->session;
-    mirrors *own = &s->mirrors;
-    const cl_api *cl = &s->device->owner->cl;
-    if (own->pinned != NULL) {
-        (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
-        (void)cl->clReleaseMemObject(own->pinned);
-    } else {
-        yoke__free(own->staging);
-    }
-    if (own->queue != NULL)
-        (void)cl->clReleaseCommandQueue(own->queue);
+    release_own(((ending *)e)->session);
 }
 
 bool mirrors_stop(session *s, int64_t until_ns)

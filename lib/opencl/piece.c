@@ -321,12 +321,12 @@ static verdict launch(run *r, unsigned q, flight *f)
     }
     bool gated = q != 0 && r->prelude.count > 0;
     f->started = yoke__now_ns();
-    f->launched = true;
     cl_int error = r->cl->clEnqueueNDRangeKernel(
         r->session->queue[q], r->program->entry, dimensions, NULL, global, local[0] > 0 ? local : NULL, gated ? 1 : 0,
         gated ? &r->prelude.list[r->prelude.count - 1] : NULL, &f->events.list[f->events.count]);
     if (error != CL_SUCCESS)
         return run_judge(r, "clEnqueueNDRangeKernel", error);
+    f->launched = true;
     f->events.count++;
     return FINE;
 }
@@ -402,6 +402,8 @@ verdict piece_commit(run *r, unsigned q)
 {
     flight *f = &r->flight[q];
     uint64_t bytes = 0;
+    if (atomic_load(&r->device->state) != YOKE_DEVICE_READY) /* a fetch from it failed: what is there counts no more */
+        return DEAD;
     guard_committed(r, f, true);
     const verdict v = commit_arrays(r, q, &bytes);
     guard_committed(r, f, false);

@@ -453,5 +453,6 @@ void run_on_driver(errand *e)
             break;
         v = recover(r, v);
     }
+    r->session->has_orphans |= v == LEFT || v == DEAD;
     r->verdict = give_back(r, v);
 }

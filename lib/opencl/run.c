@@ -121,7 +121,7 @@ static void keep_repeatable(run *r)
         run_array *a = &r->array[k];
         if (!a->in_place || !a->down || !r->shares || r->session->one_with_host)
             continue;
-        a->in_place = !keeps_old;
+        a->in_place = !keeps_old && !r->task.divided; /* the host gets back all of the block, others' pieces, too */
         r->defers |= a->in_place;
     }
 }

@@ -157,11 +157,12 @@ int yoke__end_early(int status);
 
 /* --- residency.c: managed arrays of a call --- */
 
-/* Before the workers run items [begin, end): what they read becomes valid on the host, and what they write only there. */
-int yoke__bring_home_now(const yoke__work *work, size_t begin, size_t end);
-static inline int yoke__bring_home(const yoke__work *work, size_t begin, size_t end)
+/* Before the workers run: what they read becomes valid on the host, and what they write only there. Also ETIMEDOUT,
+ * ECANCELED. */
+int yoke__bring_home_now(const yoke__work *work, const yoke_options *options);
+static inline int yoke__bring_home(const yoke__work *work, const yoke_options *options)
 {
-    return yoke__memory_is_away() && work->checked != NULL ? yoke__bring_home_now(work, begin, end) : YOKE_OK;
+    return yoke__memory_is_away() && work->checked != NULL ? yoke__bring_home_now(work, options) : YOKE_OK;
 }
 /* What the call wrote becomes valid on the host. */
 int yoke__write_back(const yoke__work *work);

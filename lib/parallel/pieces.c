@@ -137,6 +137,7 @@ void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
                          .block = work->block,
                          .partials = work->partials,
                          .indivisible = work->indivisible,
+                         .divided = taker->pieces->divided,
                          .write_back = yoke__has_flag(taker->pieces->options, YOKE_WRITE_BACK),
                          .take = take,
                          .done = done,

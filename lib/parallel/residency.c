@@ -48,25 +48,35 @@ static int visit_blocks(const yoke__work *work, size_t begin, size_t end,
 
 /* Reads of all arrays before writes of any: two may be one. */
 typedef struct bringing {
+    const yoke_options *options;
     bool has_gaps; /* between rows, which are not written */
     bool writes;
 } bringing;
 
+static bool still(void *context)
+{
+    return yoke__stopped(((const bringing *)context)->options) == YOKE_OK;
+}
+
 static int bring(yoke__block *block, yoke__span span, array_use use, void *context)
 {
     const bringing *b = context;
+    const yoke__alive alive = {still, context};
     if (b->writes)
-        return use.writes ? yoke__memory_for_host(block, span, false, NULL) : YOKE_OK;
-    return use.reads || b->has_gaps ? yoke__memory_to_host(block, span, NULL) : YOKE_OK;
+        return use.writes ? yoke__memory_for_host(block, span, false, &alive) : YOKE_OK;
+    return use.reads || b->has_gaps ? yoke__memory_to_host(block, span, &alive) : YOKE_OK;
 }
 
-int yoke__bring_home_now(const yoke__work *work, size_t begin, size_t end)
+int yoke__bring_home_now(const yoke__work *work, const yoke_options *options)
 {
     const yoke__checked *checked = work->checked;
-    bringing b = {.has_gaps = yoke__has_rows(checked->kernel) && checked->pitch != checked->call.size[0]};
-    int status = visit_blocks(work, begin, end, bring, &b);
+    const bool has_gaps = yoke__has_rows(checked->kernel) && checked->pitch != checked->call.size[0];
+    bringing b = {.options = options, .has_gaps = has_gaps};
+    int status = visit_blocks(work, work->begin, work->items, bring, &b);
     b.writes = true;
-    return status == YOKE_OK ? visit_blocks(work, begin, end, bring, &b) : status;
+    if (status == YOKE_OK)
+        status = visit_blocks(work, work->begin, work->items, bring, &b);
+    return status == YOKE_ECANCELED ? yoke__end_early(yoke__stopped(options)) : status;
 }
 
 static int read_back(yoke__block *block, yoke__span span, array_use use, void *context)

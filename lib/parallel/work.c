@@ -198,7 +198,7 @@ int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, con
 {
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
     const double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
-    const int status = yoke__bring_home(work, work->begin, work->items);
+    const int status = yoke__bring_home(work, options);
     if (status != YOKE_OK)
         return status;
     return run_known(runtime, options, cost, item_ns, work, workers);
@@ -252,7 +252,7 @@ static int run_told(yoke_runtime *runtime, const yoke_options *options, yoke__co
 YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
     if (work->items <= work->step && is_plain(options) && !runtime->devices_only) { /* nothing to divide or learn */
-        const int status = yoke__bring_home(work, work->begin, work->items);
+        const int status = yoke__bring_home(work, options);
         if (status != YOKE_OK)
             return status;
         yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
@@ -270,7 +270,7 @@ YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, 
             return yoke__run_with_devices(runtime, options, key, work, predicted_ns);
     }
     unsigned workers;
-    int status = yoke__bring_home(work, work->begin, work->items);
+    int status = yoke__bring_home(work, options);
     if (status == YOKE_OK)
         status = runtime->explains ? run_told(runtime, options, cost, item_ns, work)
                                    : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
