@@ -53,7 +53,7 @@ static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *argument)
 
 void yoke__fault_prepare(void)
 {
-    int (*const in_library)(const void *, const void *, size_t) = memcmp;
+    unsigned long (*const in_library)(unsigned long) = getauxval; /* which sanitizers do not replace */
     find_tool();
     own_base = base_of((const void *)getauxval(AT_PHDR));
     library_base = base_of((const void *)(uintptr_t)in_library);
