@@ -47,7 +47,7 @@ typedef struct yoke_pieces {
 struct yoke_options {
     size_t size;         /**< 0, or sizeof(yoke_options) */
     unsigned flags;      /**< YOKE_ALWAYS_DIVIDE and so on */
-    unsigned workers;    /**< at most so many threads, the caller included; 0: all of the runtime */
+    unsigned workers;    /**< at most so many threads, the caller included; 0: as many of the runtime as prove best */
     size_t grain;        /**< items (2-D: rows) per claimed piece at least; 0: chosen */
     size_t pitch;        /**< 2-D: elements from one row of every sliced array to the next; 0: width */
     int64_t deadline_ns; /**< on CLOCK_MONOTONIC, see yoke_deadline_in(); 0: none; negative: EINVAL */

@@ -51,6 +51,12 @@ typedef enum yoke__readiness {
     YOKE__REFUSED    /* this kernel cannot run there; why() tells */
 } yoke__readiness;
 
+/* How a device is reached: the least that anything takes there, and bytes of arrays to it and from it. INFINITY: it has the
+ * host's memory. */
+typedef struct yoke__speed {
+    double launch_ns, in_bytes_per_ns, out_bytes_per_ns;
+} yoke__speed;
+
 typedef struct yoke__backend {
     const char *name;
     /* Required. Cheap: nothing of the backend's system is touched before discover(). The topology must outlive it. A step
@@ -71,6 +77,9 @@ typedef struct yoke__backend {
     /* Required. Begins to compile the kernel for the device if nobody has, and waits for the end of it until `until_ns`
      * (0: not at all). */
     yoke__readiness (*prepare)(void *state, unsigned k, const yoke_kernel *kernel, int64_t until_ns);
+    /* Optional, cheap. READY with *speed; PREPARING while it is measured, which this begins if nobody has, in the
+     * background; REFUSED where that failed. */
+    yoke__readiness (*speed)(void *state, unsigned k, yoke__speed *speed);
     /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. For k = count() = 0:
      * why there are no devices; then kernel is NULL. */
     const char *(*why)(void *state, unsigned k, const yoke_kernel *kernel);

@@ -141,10 +141,13 @@ struct session {
     mirrors mirrors;
     shared_block *shared;
     size_t shared_count, shared_capacity;
-    size_t piece_bytes_limit; /* 0: the default; halved when the device runs out of memory */
-    unsigned failures;        /* in a row */
-    bool one_with_host;       /* blocks in place need not be mapped for the host to see them */
-    session *next_left;       /* of those left behind */
+    size_t piece_bytes_limit;       /* 0: the default; halved when the device runs out of memory */
+    unsigned failures;              /* in a row */
+    bool one_with_host;             /* blocks in place need not be mapped for the host to see them */
+    yoke__speed speed;              /* once it was measured */
+    _Atomic int speed_state;        /* speed.c's */
+    _Atomic int64_t speed_since_ns; /* when measuring it began */
+    session *next_left;             /* of those left behind */
 };
 
 struct device {
@@ -213,6 +216,9 @@ int device_reopen(device *d);
 void device_drop_session(device *d, session *s);
 /* Marks the device lost for a reason and leaves its session behind: its thread may still be inside a call. */
 void device_lose(device *d, session *s, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* speed.c: see yoke__backend.speed. */
+yoke__readiness device_speed(device *d, yoke__speed *speed);
 
 /* Lets go of blocks that the program has freed; on the driver thread. */
 void shared_drop_freed(session *s);

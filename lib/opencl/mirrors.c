@@ -91,7 +91,7 @@ static size_t budget(const session *s)
     return bytes < SIZE_MAX ? (size_t)bytes : SIZE_MAX;
 }
 
-static cl_mem make_memory(session *s, size_t bytes, const yoke__alive *alive)
+static cl_mem make_memory(session *s, size_t bytes, bool evicts, const yoke__alive *alive)
 {
     if (bytes > budget(s))
         return NULL;
@@ -103,19 +103,19 @@ static cl_mem make_memory(session *s, size_t bytes, const yoke__alive *alive)
             if (mem != NULL && error == CL_SUCCESS)
                 return mem;
         }
-        if (least == NULL || !evict(s, least, alive))
+        if (!evicts || least == NULL || !evict(s, least, alive))
             return NULL;
     }
 }
 
 /* Takes over the hold of the block. NULL: the array is staged. */
-static mirror *make(session *s, yoke__block *held, const yoke__alive *alive)
+static mirror *make(session *s, yoke__block *held, bool evicts, const yoke__alive *alive)
 {
     const size_t bytes = yoke__block_bytes(held);
     if (atomic_load(&s->mirrors.home) == 0)
         atomic_store(&s->mirrors.home, yoke__home_open(&(yoke__home){s->device->name, move_to_host, s}));
     mirror *m = atomic_load(&s->mirrors.home) != 0 ? yoke__alloc_zeroed(1, sizeof *m) : NULL;
-    cl_mem mem = m != NULL ? make_memory(s, bytes, alive) : NULL;
+    cl_mem mem = m != NULL ? make_memory(s, bytes, evicts, alive) : NULL;
     if (mem == NULL) {
         yoke__free(m);
         yoke__memory_release(held);
@@ -164,7 +164,7 @@ verdict mirrors_find(run *r)
         if (a->mirror != NULL || held == NULL)
             yoke__memory_release(held);
         else
-            a->mirror = make(s, held, &alive);
+            a->mirror = make(s, held, true, &alive);
     }
     for (unsigned k = 0; k < r->parameters; k++) {
         run_array *a = &r->array[k];
@@ -292,9 +292,9 @@ static void dispose_prefetch(errand *e)
     yoke__free(p);
 }
 
-static bool wants(void *context)
+static bool wants(const prefetch *p)
 {
-    return !yoke__block_is_freed(((prefetch *)context)->block);
+    return !yoke__block_is_freed(p->block);
 }
 
 /* Only a hint: what fails here fails again where it is told. */
@@ -302,7 +302,6 @@ static void run_prefetch(errand *e)
 {
     prefetch *p = (prefetch *)e;
     session *s = p->session;
-    const yoke__alive alive = {wants, p};
     yoke__span left = {0, yoke__block_bytes(p->block)}, part;
     uint32_t holders;
     mirrors_drop_freed(s);
@@ -310,7 +309,7 @@ static void run_prefetch(errand *e)
     mirror *m = find(s, p->block);
     yoke__block *held = m == NULL ? yoke__memory_hold(yoke__block_start(p->block), 1) : NULL;
     if (held != NULL)
-        m = make(s, held, &alive);
+        m = make(s, held, false, NULL);
     if (m == NULL)
         return;
     m->used = s->mirrors.uses;

@@ -173,6 +173,11 @@ static yoke__readiness prepare(void *state, unsigned k, const yoke_kernel *kerne
     return program_prepare(d, s, kernel, until_ns);
 }
 
+static yoke__readiness speed(void *state, unsigned k, yoke__speed *of)
+{
+    return is_forked() ? YOKE__REFUSED : device_speed(&((opencl *)state)->devices[k], of);
+}
+
 static const char *why(void *state, unsigned k, const yoke_kernel *kernel)
 {
     opencl *o = state;
@@ -305,6 +310,7 @@ const yoke__backend yoke__opencl = {
     .describe = describe,
     .usable = usable,
     .prepare = prepare,
+    .speed = speed,
     .why = why,
     .start = start,
     .finish = finish,

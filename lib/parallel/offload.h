@@ -49,6 +49,14 @@ void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pi
 /* How long a piece may take a device. */
 int64_t yoke__offload_limit(const yoke__offload *o);
 
+/* floor.c */
+
+/* Least time of the call on any device. */
+double yoke__offload_guess(const yoke__offload *o);
+/* The same on this one, as transfers to it were measured: READY with *floor_ns; PREPARING while they are; REFUSED: they
+ * cannot be. */
+yoke__readiness yoke__offload_floor(const yoke__offload *o, unsigned device, double *floor_ns);
+
 /* coexec.c */
 
 /* The last candidate: whether dividing the call among all promises to be faster than the best place alone. */

@@ -60,6 +60,9 @@ static inline int yoke__check_options(const yoke_options *options)
 
 /* --- costs.c: what an item of a kernel costs on one core, learned; one table per runtime, shared by all threads --- */
 
+/* Of one kernel, by size class: see yoke__headcount. */
+typedef struct yoke__headcounts yoke__headcounts;
+
 /* One kernel's estimates, by size class (powers of two of the number of items). */
 typedef struct yoke__cost {
     _Atomic(const void *) key;
@@ -68,6 +71,7 @@ typedef struct yoke__cost {
     /* Where there are two ways, how often one was chosen, and each way's time by item as it passed. */
     _Atomic uint32_t choices[64];
     _Atomic float passed_ns[2][64];
+    yoke__headcounts *_Atomic headcounts; /* NULL until a map may be bound by memory */
 } yoke__cost;
 
 yoke__costs *yoke__costs_create(void);
@@ -87,6 +91,9 @@ typedef struct yoke__choice {
 } yoke__choice;
 yoke__choice yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst);
 void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, yoke__choice choice);
+/* How many of so many workers a map beyond the caches gets; see yoke__headcount_choose. All of them without memory. */
+yoke__headcount_choice yoke__cost_choose_workers(yoke__cost *cost, size_t items, unsigned workers, bool quiet);
+void yoke__cost_learn_workers(yoke__cost *cost, size_t items, double passed_ns, yoke__headcount_choice choice);
 /* Whether this call should be timed: short calls are only now and then, for two looks at the clock cost 50 ns. */
 bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
 
