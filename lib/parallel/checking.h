@@ -53,9 +53,11 @@ void yoke__handlers_unlock(void);
 
 /* Before there are handlers. */
 void yoke__fault_prepare(void);
-/* "FILE+0x1234", which addr2line takes; and, unless `line` is NULL, "FUNCTION at FILE:LINE" of that or of who called it, as
- * addr2line says within some seconds, or "". */
-void yoke__fault_place(const void *context, char *object, size_t object_bytes, char *line, size_t line_bytes);
+/* "FILE+0x1234", which addr2line takes. */
+void yoke__fault_place(const void *context, char *text, size_t bytes);
+/* "FUNCTION at FILE:LINE" of that and of its callers, as far as addr2line knows and some seconds reach; not of the C
+ * library. */
+void yoke__fault_lines(const void *context, void (*tell)(const char *line));
 
 /* --- findings.c: what was found, told once per kernel --- */
 

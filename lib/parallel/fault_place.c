@@ -16,7 +16,7 @@
 
 #include "lib/parallel/checking.h"
 
-enum { FRAMES = 12, PATH_BYTES = 256 };
+enum { FRAMES = 12, LINES = 3, PATH_BYTES = 256, LINE_BYTES = 320 };
 static const int64_t limit_ns = 5000000000;
 
 static char tool[PATH_BYTES]; /* "": there is none */
@@ -53,7 +53,7 @@ static _Unwind_Reason_Code look(struct _Unwind_Context *frame, void *argument)
 
 void yoke__fault_prepare(void)
 {
-    int (*const in_library)(const void *, const void *, size_t) = memcmp;
+    unsigned long (*const in_library)(unsigned long) = getauxval; /* which sanitizers do not replace */
     find_tool();
     own_base = base_of((const void *)getauxval(AT_PHDR));
     library_base = base_of((const void *)(uintptr_t)in_library);
@@ -173,34 +173,30 @@ static bool ask(const char *file, uintptr_t at, int64_t until, char *text, size_
     return text[0] != '\0' && strstr(text, ":?") == NULL && strstr(text, "??:0") == NULL;
 }
 
-/* "FUNCTION at FILE:LINE" of the first frame that has one and is not the C library's. */
-static void find_line(const frames *f, char *text, size_t bytes)
+void yoke__fault_place(const void *context, char *text, size_t bytes)
 {
-    const int64_t until = yoke__now_ns() + limit_ns;
-    for (unsigned k = 0; k < f->count && yoke__now_ns() < until; k++) {
-        char file[PATH_BYTES];
-        uintptr_t offset;
-        const void *base = object_of(f->at[k], file, sizeof file, &offset);
-        if (base != NULL && (base != library_base || base == own_base) && ask(file, offset, until, text, bytes))
-            return;
-    }
-    text[0] = '\0';
-}
-
-void yoke__fault_place(const void *context, char *object, size_t object_bytes, char *line, size_t line_bytes)
-{
-    frames f = {.at = {faulting(context)}, .count = 1};
     char file[PATH_BYTES];
     uintptr_t offset;
-    if (object_of(f.at[0], file, sizeof file, &offset) != NULL)
-        (void)snprintf(object, object_bytes, "%s+0x%zx", file, (size_t)offset);
+    if (object_of(faulting(context), file, sizeof file, &offset) != NULL)
+        (void)snprintf(text, bytes, "%s+0x%zx", file, (size_t)offset);
     else
-        (void)snprintf(object, object_bytes, "at 0x%zx", (size_t)f.at[0]);
-    if (line == NULL)
-        return;
-    line[0] = '\0';
-    if (tool[0] == '\0')
-        return;
-    (void)_Unwind_Backtrace(collect, &f);
-    find_line(&f, line, line_bytes);
+        (void)snprintf(text, bytes, "at 0x%zx", (size_t)faulting(context));
+}
+
+void yoke__fault_lines(const void *context, void (*tell)(const char *line))
+{
+    const int64_t until = yoke__now_ns() + limit_ns;
+    frames f = {.at = {faulting(context)}, .count = 1};
+    unsigned told = 0;
+    if (tool[0] != '\0')
+        (void)_Unwind_Backtrace(collect, &f);
+    for (unsigned k = 0; k < f.count && tool[0] != '\0' && told < LINES && yoke__now_ns() < until; k++) {
+        char file[PATH_BYTES], line[LINE_BYTES];
+        uintptr_t offset;
+        const void *base = object_of(f.at[k], file, sizeof file, &offset);
+        if (base == NULL || (base == library_base && base != own_base) || !ask(file, offset, until, line, sizeof line))
+            continue;
+        tell(line);
+        told++;
+    }
 }

@@ -7,7 +7,7 @@
 #include "lib/parallel/checking.h"
 #include "lib/trace/trace.h"
 
-enum { MOST_TOLD = 16, TEXT_BYTES = 900, OBJECT_BYTES = 320, LINE_BYTES = 320, PAUSE_NS = 1000000, TURNS = 8000 };
+enum { MOST_TOLD = 16, TEXT_BYTES = 900, PLACE_BYTES = 320, PAUSE_NS = 1000000, TURNS = 8000 };
 
 /* Under the lock of handlers, but for what the handler reads. */
 static struct {
@@ -17,8 +17,8 @@ static struct {
 } watch;
 
 static atomic_uint told;
-static atomic_flag busy = ATOMIC_FLAG_INIT;                           /* one reports at a time: */
-static char text[TEXT_BYTES], object[OBJECT_BYTES], line[LINE_BYTES]; /* stacks of handlers are small */
+static atomic_flag busy = ATOMIC_FLAG_INIT; /* one reports at a time: */
+static char text[TEXT_BYTES];               /* stacks of handlers are small */
 
 static const char *advice(const yoke__forgotten *f, yoke__access access)
 {
@@ -27,30 +27,36 @@ static const char *advice(const yoke__forgotten *f, yoke__access access)
     if (!f->is_stale)
         return "a device has a copy of it that would be used further: call yoke_write() before all of it is written, "
                "yoke_update() before parts are";
-    if (access == YOKE__ACCESS_READ)
-        return "its valid copy is on a device: call yoke_read() before";
-    if (access == YOKE__ACCESS_WRITE)
+    switch (access) {
+    case YOKE__ACCESS_READ: return "its valid copy is on a device: call yoke_read() before";
+    case YOKE__ACCESS_WRITE:
         return "its valid copy is on a device: call yoke_write() before all of it is written, yoke_update() before "
-               "parts "
-               "are";
-    return "its valid copy is on a device: call yoke_read() before it is read, yoke_write() or yoke_update() before it "
-           "is written";
+               "parts are";
+    default:
+        return "its valid copy is on a device: call yoke_read() before it is read, yoke_write() or yoke_update() "
+               "before it is written";
+    }
 }
 
-/* In two lines: the second one takes another program to find, and that may take a while. */
+static void tell_line(const char *line)
+{
+    const int length = snprintf(text, sizeof text, "yoke:   %s\n", line);
+    if (length > 0)
+        yoke__tell_now(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+}
+
+/* The lines come after the rest: another program finds them, and that may take a while. */
 static void report(const yoke__forgotten *f, const void *context)
 {
     static const char *const verbs[] = {"uses", "reads", "writes"};
+    static char place[PLACE_BYTES];
     const yoke__access access = yoke__access_of(context);
-    yoke__fault_place(context, object, sizeof object, NULL, 0);
-    int length = snprintf(text, sizeof text, "yoke: the program %s byte %zu of %s, but %s (%s)\n", verbs[access],
-                          f->offset, f->name, advice(f, access), object);
+    yoke__fault_place(context, place, sizeof place);
+    const int length = snprintf(text, sizeof text, "yoke: the program %s byte %zu of %s, but %s (%s)\n", verbs[access],
+                                f->offset, f->name, advice(f, access), place);
     if (length > 0)
         yoke__tell_now(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
-    yoke__fault_place(context, object, sizeof object, line, sizeof line);
-    length = line[0] != '\0' ? snprintf(text, sizeof text, "yoke:   %s\n", line) : 0;
-    if (length > 0)
-        yoke__tell_now(text, (size_t)length < sizeof text ? (size_t)length : sizeof text - 1);
+    yoke__fault_lines(context, tell_line);
 }
 
 /* The first one ends the process, maybe; not before it has said all. */

@@ -65,16 +65,22 @@ static void assert_good(void (*program)(void))
         fail_msg("status %d at step %d (line %d), which said \"%s\"", status, shared->steps, shared->line, said);
 }
 
+/* An emulator does not tell reads from writes: then only what lies between the verb and the advice counts. */
 static void assert_said(const char *what)
 {
-    if (strstr(said, what) == NULL)
-        fail_msg("\"%s\" is not in \"%s\"", what, said);
+    char part[200];
+    const char *byte = is_emulated() ? strstr(what, "byte ") : NULL;
+    (void)snprintf(part, sizeof part, "%s", byte != NULL ? byte : what);
+    if (byte != NULL)
+        part[strcspn(part, ":")] = '\0';
+    if (strstr(said, part) == NULL)
+        fail_msg("\"%s\" is not in \"%s\"", part, said);
 }
 
 static void assert_line(void)
 {
     char line[64];
-    if (access("/usr/bin/addr2line", X_OK) != 0 || is_emulated())
+    if (access("/usr/bin/addr2line", X_OK) != 0)
         return;
     (void)snprintf(line, sizeof line, "test_forgotten.c:%d\n", shared->line);
     assert_said(line);
@@ -390,9 +396,9 @@ static void other_faults_end_the_program_as_ever(void **state)
 {
     (void)state;
     int status = run_child(is_sent_a_signal);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && said[0] == '\0');
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && strstr(said, "yoke:") == NULL);
     status = run_child(ends_by_a_wild_pointer);
-    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && said[0] == '\0');
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGSEGV && strstr(said, "yoke:") == NULL);
 }
 
 /* --- what the check itself does to arrays --- */

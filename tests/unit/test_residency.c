@@ -3,7 +3,8 @@
 #include "lib/memory/block.h"
 #include "tests/unit/blocks.h"
 
-enum { MOST_PAGES = 5, STEPS = 120 };
+enum { MOST_PAGES = 5, STEPS = 120, HOMES = 3 };
+static const unsigned homes[] = {YOKE__HOST, 1, 16, 31};
 
 /* --- the model --- */
 
@@ -111,7 +112,7 @@ static yoke__span draw_span(uint64_t *state, const model *m)
 
 static void note(uint64_t *state, model *m, uint64_t *seen)
 {
-    const unsigned home = draw_below(state, 3) == 0 ? YOKE__HOST : 1 + (unsigned)draw_below(state, 3) * 15;
+    const unsigned home = draw_below(state, 3) == 0 ? YOKE__HOST : homes[1 + draw_below(state, HOMES)];
     const uint32_t bit = UINT32_C(1) << home;
     const yoke__span span = draw_span(state, m), whole = {0, m->bytes};
     switch (draw_below(state, 7)) {
@@ -164,7 +165,7 @@ static void random_notes_match_one_mask_per_byte(void **state)
             }
             note(&random, &m, &seen);
             compare_list(&m);
-            compare_missing(&m, (unsigned)draw_below(&random, 3) * 16, draw_span(&random, &m));
+            compare_missing(&m, homes[draw_below(&random, HOMES + 1)], draw_span(&random, &m));
             room--;
             yoke__residency_unreserve(m.block, 1);
         }
