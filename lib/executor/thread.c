@@ -89,12 +89,15 @@ static void help(pool *p, lane *l)
     l->running--;
 }
 
-/* Sleeps until the word has another step than those of the pool, or it is late. */
+/* Sleeps until the word has another step than those of the pool, or it is late. Listed, with the lock held. */
 static void nap_until(pool *p, lane *l, nap *n, uint32_t seen, int64_t until_ns)
 {
     for (;;) {
+        const uint32_t asleep = seen + n->calls;
+        const bool called = n->called; /* by this very thread, or before it slept */
         pthread_mutex_unlock(&p->lock);
-        (void)yoke__park(n->word, seen + n->calls, until_ns, 0);
+        if (!called)
+            (void)yoke__park(n->word, asleep, until_ns, 0);
         pthread_mutex_lock(&p->lock);
         unlist_nap(l, n);
         const uint32_t steps = (atomic_load(n->word) - seen) & INT32_MAX;
@@ -105,7 +108,7 @@ static void nap_until(pool *p, lane *l, nap *n, uint32_t seen, int64_t until_ns)
             help(p, l);
         }
         list_nap(l, n);
-        yoke__lane_pass_on(p, l); /* perhaps to this very thread */
+        yoke__lane_pass_on(p, l);
     }
 }
 
