@@ -17,7 +17,8 @@
  *
  * Any thread may make any call, from inside a task too, but for yoke_join(). All return 0 or a negative status with
  * yoke_error_detail(). When submitting fails, the future stays as it was and nothing runs; otherwise the task ends exactly
- * once. In a child of fork() the parent's executors are gone: EFORKED; open new ones there. */
+ * once. A function must not leave by longjmp or by a C++ exception. Signals are blocked in the threads; who starts programs
+ * from a task unblocks them there. In a child of fork() the parent's executors are gone: EFORKED; open new ones there. */
 #ifndef YOKE_EXECUTOR_H
 #define YOKE_EXECUTOR_H
 
@@ -120,7 +121,7 @@ YOKE_API int yoke_map_on(yoke_executor *executor, const yoke_map_options *option
 YOKE_API const char *yoke_task_name(void);
 
 /** Numbers of tasks since the executor was opened, at one moment: submitted = waiting + running + done + failed + cancelled.
- *  A task counts as ended when its future has. */
+ *  A task counts as ended soon after its future has. */
 typedef struct yoke_executor_counts {
     uint64_t submitted, done, failed, cancelled;
     size_t waiting; /**< for a thread, or for other tasks */

@@ -278,10 +278,10 @@ static void test_diamonds(void **state)
         for (int k = 0; k < COUNT; k++) {
             const int corner = k % 4;
             n[k] = (node){.clock = &clock};
-            after[k][0] = &f[corner == 0 ? k - 1 : corner == 3 ? k - 2 : k - corner];
-            after[k][1] = &f[k - 1];
             const size_t count = k == 0 ? 0 : corner == 3 ? 2 : 1;
-            assert_int_equal(yoke_submit_after(pool, &f[k], tick, &n[k], k == 0 ? NULL : after[k], count), YOKE_OK);
+            after[k][0] = k == 0 ? NULL : &f[corner == 0 ? k - 1 : corner == 3 ? k - 2 : k - corner];
+            after[k][1] = k == 0 ? NULL : &f[k - 1];
+            assert_int_equal(yoke_submit_after(pool, &f[k], tick, &n[k], after[k], count), YOKE_OK);
         }
         assert_int_equal(yoke_result(&f[COUNT - 1], NULL, 0, 0), YOKE_OK);
         for (int k = 3; k < COUNT; k += 4) {
