@@ -75,6 +75,7 @@ struct yoke_future {
     yoke_future *next_, *previous_;
     unsigned char place_, lane_, priority_, watching_, skip_;
     union yoke__bytes result_, copy_;
+    void *reserved_[4];
 };
 
 typedef enum yoke_future_state {

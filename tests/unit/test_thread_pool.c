@@ -72,6 +72,11 @@ static void test_bad_calls(void **state)
     assert_int_equal(yoke_submit_after(pool, &f, do_nothing, NULL, self, 1), YOKE_EINVAL);
     assert_int_equal(yoke_state_of(&f), YOKE_FUTURE_IDLE);
     assert_int_equal(counts_of(pool).submitted, 0);
+    begin(&f);
+    assert_int_equal(yoke_submit(pool, &f, do_nothing, NULL), YOKE_EBUSY);
+    assert_int_equal(counts_of(pool).submitted, 0);
+    assert_int_equal(yoke_state_of(&f), YOKE_FUTURE_PENDING);
+    finish(&f, 0);
     assert_int_equal(yoke_executor_count(pool, NULL), YOKE_EINVAL);
     assert_int_equal(yoke_join(pool, -1), YOKE_EINVAL);
     assert_int_equal(yoke_executor_close(NULL), YOKE_EINVAL);
@@ -171,9 +176,11 @@ static void test_full_queue(void **state)
         else
             (void)submit_one(&s);
         assert_int_equal(s.status, YOKE_OK);
-        if (!refuses) { /* closing ends their wait */
+        if (!refuses) { /* closing ends their wait; one behind that gives up changes nothing */
             assert_int_equal(pthread_create(&other, NULL, submit_one, &t), 0);
             sleep_ns(5 * MS);
+            const yoke_task_options later = {.deadline_ns = in_ms(5)};
+            assert_int_equal(yoke_submit_on(pool, &later, &f[2], do_nothing, NULL), YOKE_ETIMEDOUT);
             assert_int_equal(yoke_executor_close(pool), YOKE_OK);
             pthread_join(other, NULL);
             assert_int_equal(t.status, YOKE_ESTATE);
