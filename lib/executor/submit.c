@@ -29,7 +29,7 @@ static int await_room(pool *p, int64_t deadline_ns)
         if (deadline_ns > 0 && yoke__now_ns() >= deadline_ns)
             return yoke__fail(YOKE_ETIMEDOUT, "%zu tasks wait, and the deadline passed before there was room", p->used);
         *(p->last_room != NULL ? &p->last_room->next : &p->rooms) = &r;
-        p->last_room = &r;
+        p->last_room = &r; /* cppcheck-suppress autoVariables ; it leaves the list before it goes */
         pthread_mutex_unlock(&p->lock);
         (void)yoke__block(&r.word, 0, deadline_ns);
         pthread_mutex_lock(&p->lock);
@@ -150,7 +150,7 @@ const yoke__owner yoke__pool_owner = {ready, withdraw, cancelled};
 static yoke_future *first_pending(const queue *q)
 {
     yoke_future *f = q->first;
-    while (f != NULL && (f->skip_ == YOKE__CLAIMED || yoke__kind(f) != YOKE__PENDING))
+    while (f != NULL && yoke__kind(f) != YOKE__PENDING)
         f = f->next_;
     return f;
 }

@@ -180,6 +180,7 @@ static void end_threads(pool *p)
     if (waits)
         (void)yoke__block(&word, 0, 0);
     pthread_mutex_lock(&p->lock); /* the last one has left it */
+    p->joiner = NULL;
     thread *last = p->corpse;
     pthread_mutex_unlock(&p->lock);
     if (last == NULL)

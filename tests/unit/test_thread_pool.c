@@ -201,6 +201,7 @@ static int submit_ten(void *argument, void *result)
 {
     family *m = argument;
     (void)result;
+    sleep_ns(20 * MS); /* until somebody has filled the queue */
     for (int k = 0; k < 10; k++)
         if (yoke_submit(m->pool, &m->child[k], add_one, &m->count) != YOKE_OK)
             return -1;
@@ -211,9 +212,14 @@ static void test_own_tasks_do_not_wait_for_room(void **state)
 {
     (void)state;
     family m = {.pool = yoke_thread_pool_on(&(yoke_thread_pool_options){.threads = 1, .queue = 1})};
-    yoke_future f = {0};
+    gate g = {0};
+    yoke_future held = {0}, f = {0}, last = {0}, *after[] = {&f};
+    assert_int_equal(yoke_submit(m.pool, &held, wait_at_gate, &g), YOKE_OK);
+    gate_await_inside(&g, 1);
     assert_int_equal(yoke_submit(m.pool, &f, submit_ten, &m), YOKE_OK);
-    assert_int_equal(yoke_result(&f, NULL, 0, 0), YOKE_OK);
+    gate_open(&g);
+    assert_int_equal(yoke_submit_after(m.pool, &last, do_nothing, NULL, after, 1), YOKE_OK); /* it fills the queue */
+    assert_int_equal(yoke_result(&last, NULL, 0, 0), YOKE_OK);
     assert_int_equal(yoke_join(m.pool, 0), YOKE_OK);
     assert_int_equal(atomic_load(&m.count), 10);
 }

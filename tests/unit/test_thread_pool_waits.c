@@ -87,12 +87,18 @@ typedef struct chain_link {
     struct chain_link *next;
 } chain_link;
 
+static unsigned threads_at_the_end;
+
 static int wait_for_next(void *argument, void *result)
 {
     chain_link *l = argument;
     int depth = 0;
     int status = YOKE_OK;
-    if (l->next != NULL) {
+    if (l->next == NULL) {
+        yoke_executor_counts counts = {0};
+        status = yoke_executor_count(l->pool, &counts);
+        threads_at_the_end = counts.threads;
+    } else {
         status = yoke_submit(l->pool, &l->next->future, wait_for_next, l->next);
         if (status == YOKE_OK)
             status = yoke_result(&l->next->future, &depth, sizeof depth, 0);
@@ -116,6 +122,7 @@ static void test_a_long_chain(void **state)
     assert_int_equal(yoke_submit(pool, &chain[0].future, wait_for_next, &chain[0]), YOKE_OK);
     assert_int_equal(yoke_result(&chain[0].future, &depth, sizeof depth, 0), YOKE_OK);
     assert_int_equal(depth, LENGTH);
+    assert_true(threads_at_the_end > 10); /* not all of it on one stack */
     assert_int_equal(yoke_join(pool, 0), YOKE_OK);
 }
 
@@ -183,6 +190,52 @@ static void test_pools_wait_for_each_other(void **state)
     assert_int_equal(yoke_result(&f, NULL, 0, 0), YOKE_OK);
     assert_int_equal(yoke_join(p.pool[0], 0), YOKE_OK);
     assert_int_equal(yoke_join(p.pool[1], 0), YOKE_OK);
+}
+
+/* --- who goes on takes its place again --- */
+
+enum { SHORT_ONES = 60 };
+
+static int take_a_millisecond(void *argument, void *result)
+{
+    (void)result;
+    sleep_ns(MS);
+    atomic_fetch_add((atomic_uint *)argument, 1);
+    return 0;
+}
+
+typedef struct crowd {
+    yoke_executor *pool;
+    yoke_future first, others[SHORT_ONES];
+    atomic_uint count;
+} crowd;
+
+static int go_on(void *argument, void *result)
+{
+    crowd *c = argument;
+    int status = yoke_submit(c->pool, &c->first, take_a_millisecond, &c->count);
+    for (int k = 0; k < SHORT_ONES && status == YOKE_OK; k++)
+        status = yoke_submit(c->pool, &c->others[k], take_a_millisecond, &c->count);
+    if (status == YOKE_OK)
+        status = yoke_wait(&c->first, in_ms(60000)); /* on a thread that stands in, which then has others to run */
+    const unsigned before = atomic_load(&c->count);
+    sleep_ns(20 * MS);
+    *(unsigned *)result = atomic_load(&c->count) - before;
+    return status;
+}
+
+static void test_places_are_taken_again(void **state)
+{
+    (void)state;
+    static crowd c;
+    yoke_future f = {0};
+    unsigned meanwhile;
+    c.pool = yoke_thread_pool(1);
+    assert_int_equal(yoke_submit(c.pool, &f, go_on, &c), YOKE_OK);
+    assert_int_equal(yoke_result(&f, &meanwhile, sizeof meanwhile, 0), YOKE_OK);
+    assert_true(meanwhile <= 1); /* the one that had begun */
+    assert_int_equal(yoke_join(c.pool, 0), YOKE_OK);
+    assert_int_equal(atomic_load(&c.count), SHORT_ONES + 1);
 }
 
 /* --- oneself, deadlines, kernels --- */
@@ -354,6 +407,7 @@ int main(void)
         cmocka_unit_test(test_a_long_chain),
         cmocka_unit_test(test_recursion),
         cmocka_unit_test(test_pools_wait_for_each_other),
+        cmocka_unit_test(test_places_are_taken_again),
         cmocka_unit_test(test_inside_of_a_task),
         cmocka_unit_test(test_diamonds),
         cmocka_unit_test(test_failing_dependencies),
