@@ -1,8 +1,5 @@
 /* The pool of threads: submitting, priorities, the bounded queue, tasks that block, closing and joining. */
-#include <sched.h>
-
 #include "tests/unit/tasks.h"
-#include "yoke/parallel.h"
 
 static yoke_executor *pool_of(unsigned threads)
 {
@@ -254,53 +251,32 @@ static void test_blocking_lane(void **state)
     assert_int_equal(yoke_state_of(&f[0]), YOKE_FUTURE_DONE);
 }
 
-/* --- threads --- */
+/* --- the end --- */
 
-typedef struct identity {
-    char thread[16];
-    char task[16];
-    int cpus;
-} identity;
-
-static int who_am_i(void *argument, void *result)
+static void *join_it(void *pool)
 {
-    identity *id = argument;
-    cpu_set_t mask;
-    (void)result;
-    (void)pthread_getname_np(pthread_self(), id->thread, sizeof id->thread);
-    (void)snprintf(id->task, sizeof id->task, "%s", yoke_task_name());
-    id->cpus = sched_getaffinity(0, sizeof mask, &mask) == 0 ? CPU_COUNT(&mask) : 0;
-    return 0;
+    return yoke_join(pool, 0) == YOKE_OK ? pool : NULL;
 }
 
-static void test_names_and_places(void **state)
+/* The last task of a pool that is being joined is cancelled from outside. */
+static void test_cancel_under_join(void **state)
 {
     (void)state;
-    for (yoke_pin pin = YOKE_PIN_COMPACT; pin <= YOKE_PIN_NONE; pin++) {
-        yoke_executor *pool = yoke_thread_pool_on(&(yoke_thread_pool_options){.threads = 1, .pin = pin});
-        identity id, blocked;
-        yoke_future f = {0}, g = {0};
-        cpu_set_t mask;
-        assert_non_null(pool);
-        assert_int_equal(sched_getaffinity(0, sizeof mask, &mask), 0);
-        assert_int_equal(yoke_submit_on(pool, &(yoke_task_options){.name = "who"}, &f, who_am_i, &id), YOKE_OK);
-        const yoke_task_options blocks = {.flags = YOKE_TASK_BLOCKS};
-        assert_int_equal(yoke_submit_on(pool, &blocks, &g, who_am_i, &blocked), YOKE_OK);
-        assert_int_equal(yoke_join(pool, 0), YOKE_OK);
-        assert_string_equal(id.thread, "yoke-pool/0");
-        assert_string_equal(id.task, "who");
-        assert_string_equal(blocked.thread, "yoke-pool/1");
-        assert_string_equal(blocked.task, "");
-        if (pin == YOKE_PIN_COMPACT || pin == YOKE_PIN_SCATTER)
-            assert_int_equal(id.cpus, 1);
-        if (pin == YOKE_PIN_NONE)
-            assert_int_equal(id.cpus, CPU_COUNT(&mask));
-        assert_int_equal(blocked.cpus, CPU_COUNT(&mask)); /* not pinned */
-    }
-    assert_string_equal(yoke_task_name(), "");
+    yoke_executor *pool = pool_of(1), *other = pool_of(1);
+    gate g = {0};
+    yoke_future held = {0}, late = {0}, *after[] = {&held};
+    pthread_t joiner;
+    void *joined;
+    assert_int_equal(yoke_submit(other, &held, wait_at_gate, &g), YOKE_OK);
+    assert_int_equal(yoke_submit_after(pool, &late, do_nothing, NULL, after, 1), YOKE_OK);
+    assert_int_equal(pthread_create(&joiner, NULL, join_it, pool), 0);
+    sleep_ns(5 * MS);
+    assert_int_equal(yoke_cancel(&late), YOKE_OK);
+    pthread_join(joiner, &joined);
+    assert_ptr_equal(joined, pool);
+    gate_open(&g);
+    assert_int_equal(yoke_join(other, 0), YOKE_OK);
 }
-
-/* --- the end --- */
 
 static int join_own(void *argument, void *result)
 {
@@ -427,7 +403,7 @@ int main(void)
         cmocka_unit_test(test_full_queue),
         cmocka_unit_test(test_own_tasks_do_not_wait_for_room),
         cmocka_unit_test(test_blocking_lane),
-        cmocka_unit_test(test_names_and_places),
+        cmocka_unit_test(test_cancel_under_join),
         cmocka_unit_test(test_close_and_join),
         cmocka_unit_test(test_cancel_all),
         cmocka_unit_test(test_no_memory),
