@@ -1,4 +1,5 @@
-/* Heat spreads over a plate: many steps of a stencil, back and forth between two grids. */
+/* Heat spreads over a plate: many steps of a stencil, back and forth between two grids, which stay on a device that has
+ * them. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -15,8 +16,8 @@ int main(int argc, char **argv)
     const size_t size = (size_t)argument(argc, argv, 2, "size", 3, 16384, 512);
     const int steps = argument(argc, argv, 3, "steps", 0, 1000000, 5000);
 
-    float *now = grab(size * size, sizeof *now), *next = grab(size * size, sizeof *next);
-    make_plate(now, size, size);
+    float *now = grab_managed(size * size, sizeof *now), *next = grab_managed(size * size, sizeof *next);
+    make_plate(yoke_write(now), size, size);
     for (int step = 0; step < steps; step++) {
         must(parallel_map_2d(yoke_heat, size, size, next, now, 0.2f));
         float *swap = now;
@@ -27,10 +28,12 @@ int main(int argc, char **argv)
     }
 
     picture p = picture_new(size, size);
+    if (yoke_read(now) == NULL)
+        fail("%s", yoke_error_detail());
     paint_heat(&p, now);
     picture_write(&p, argv[1]);
-    free(now);
-    free(next);
+    must(yoke_free(now));
+    must(yoke_free(next));
     free(p.rgb);
     return 0;
 }

@@ -1,5 +1,19 @@
-/* Arrays that Yoke allocates: page-aligned, placed on NUMA nodes where the program asks for it, and shared with devices
- * without a copy where the hardware allows it. */
+/* Arrays that Yoke allocates: page-aligned, placed on NUMA nodes where the program asks for it, shared with devices
+ * without a copy where the hardware allows it, and kept on devices where it does not.
+ *
+ * Arrays of yoke_alloc are managed: what a kernel wrote on a device with memory of its own stays there, and a later call
+ * moves only what is missing where it runs. Kernels see that by themselves; the program's own code says when it looks at
+ * an array or changes it:
+ *
+ *     float *x = yoke_alloc(n * sizeof *x, YOKE_PLACE_DEFAULT);
+ *     fill(yoke_write(x), n);                // before the host writes all of it
+ *     for (int k = 0; k < 10; k++)
+ *         parallel_map(step, n, x);          // on a GPU, x goes there once
+ *     print(yoke_read(x), n);                // before the host reads it
+ *
+ * Without devices, or with those that share the host's memory, these calls do nothing, and a forgotten one is not noticed:
+ * YOKE_CHECK=1 finds them where a device is used, by name and line (docs/kernels.md, "Finding mistakes"). Functions given to
+ * parallel_for are the program's own code. Memory that is not of yoke_alloc is the host's always. */
 #ifndef YOKE_MEMORY_H
 #define YOKE_MEMORY_H
 
@@ -69,6 +83,36 @@ YOKE_API int yoke_placement_of(const void *memory, yoke_placement_report *report
 
 /** The same for the pages that hold [memory, memory + bytes), which lies in one array. */
 YOKE_API int yoke_placement_of_range(const void *memory, size_t bytes, yoke_placement_report *report);
+
+/** Before the program's own code reads an array: brings what is valid only on devices to the host. The devices' copies
+ *  stay valid. Any address in it means all of it. Waits for the transfers; no call may be writing to the array.
+ *  @return `memory`; NULL with a detail: EINVAL when it is NULL, ELOST when the only valid copy of a part was on a device
+ *          that failed (the rest was brought), EFORKED in a child whose parent had it on a device, ENODEV, ENOMEM. */
+YOKE_API const void *yoke_read(const void *memory);
+
+/** Before the program's own code writes all of an array: the devices' copies are not valid any more, and nothing is moved.
+ *  What the program then does not write is unspecified. @return as yoke_read(). */
+YOKE_API void *yoke_write(void *memory);
+
+/** Before the program's own code changes parts of an array, or reads and writes it: both of the above. */
+YOKE_API void *yoke_update(void *memory);
+
+/** The same for [memory, memory + bytes), which lies in one array (else EINVAL, where a device has a part of it). */
+YOKE_API const void *yoke_read_range(const void *memory, size_t bytes);
+YOKE_API void *yoke_write_range(void *memory, size_t bytes);
+YOKE_API void *yoke_update_range(void *memory, size_t bytes);
+
+/** Begins to bring what the host has of an array to device k of yoke_device_of(), so that a later call finds it there;
+ *  returns at once. Only a hint: what does not fit is left where it is, as is what only another device has; a device that
+ *  shares the host's memory has it already; and what is written before it arrives goes there again. `memory` is any
+ *  address in it; NULL runtime: the default one. The program writes to it after yoke_write() or yoke_update() only.
+ *  @return 0; EINVAL when it is not memory of yoke_alloc or there is no device k; ENODEV when the device cannot be used
+ *          now, or may not be by this runtime; ENOMEM; EFORKED. */
+YOKE_API int yoke_prefetch(yoke_runtime *runtime, const void *memory, unsigned device);
+
+/** What messages call an array (at most 95 bytes, copied), such as that of ELOST; NULL: as the last kernel does that used
+ *  it on a device. @return 0; EINVAL when it is not memory of yoke_alloc. */
+YOKE_API int yoke_name_array(void *memory, const char *name);
 
 #ifdef __cplusplus
 }

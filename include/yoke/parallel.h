@@ -20,12 +20,14 @@ extern "C" {
 
 /** Bits of yoke_options.flags. */
 enum {
-    YOKE_ALWAYS_DIVIDE = 1,    /**< use the workers even where the caller alone is predicted to be faster */
-    YOKE_NEVER_STREAM = 2,     /**< never write `out` arrays past the caches */
-    YOKE_ALWAYS_STREAM = 4,    /**< always do */
-    YOKE_NEVER_COEXECUTE = 8,  /**< the workers, or one device, whichever is faster alone */
-    YOKE_ALWAYS_COEXECUTE = 16 /**< divided among the workers and all devices that are ready, even where one
-                                  place is predicted to be faster */
+    YOKE_ALWAYS_DIVIDE = 1,     /**< use the workers even where the caller alone is predicted to be faster */
+    YOKE_NEVER_STREAM = 2,      /**< never write `out` arrays past the caches */
+    YOKE_ALWAYS_STREAM = 4,     /**< always do */
+    YOKE_NEVER_COEXECUTE = 8,   /**< the workers, or one device, whichever is faster alone */
+    YOKE_ALWAYS_COEXECUTE = 16, /**< divided among the workers and all devices that are ready, even where one
+                                   place is predicted to be faster */
+    YOKE_WRITE_BACK = 32 /**< managed arrays that the call wrote are valid on the host when it ends (yoke/memory.h):
+                                   nothing of its results is lost with a device */
 };
 
 /** A part of a call, and who did it. */
@@ -45,7 +47,7 @@ typedef struct yoke_pieces {
 struct yoke_options {
     size_t size;         /**< 0, or sizeof(yoke_options) */
     unsigned flags;      /**< YOKE_ALWAYS_DIVIDE and so on */
-    unsigned workers;    /**< at most so many threads, the caller included; 0: all of the runtime */
+    unsigned workers;    /**< at most so many threads, the caller included; 0: as many of the runtime as prove best */
     size_t grain;        /**< items (2-D: rows) per claimed piece at least; 0: chosen */
     size_t pitch;        /**< 2-D: elements from one row of every sliced array to the next; 0: width */
     int64_t deadline_ns; /**< on CLOCK_MONOTONIC, see yoke_deadline_in(); 0: none; negative: EINVAL */

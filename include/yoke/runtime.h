@@ -85,7 +85,8 @@ typedef struct yoke_runtime_options {
     const char *devices;
     /** Above 0: kernels are checked while they run, for those who debug them, and a call whose kernel breaks a promise
      *  fails with ECHECK, its arrays as they were (docs/kernels.md, "Finding mistakes"); another number draws other
-     *  samples. 0: YOKE_CHECK, else kernels are not checked. Checked calls take turns, and many times longer. */
+     *  samples. Accesses to managed arrays without yoke_read or yoke_write are told, and fault. 0: YOKE_CHECK, else nothing
+     *  is checked. Checked calls take turns, and many times longer. */
     unsigned check;
 } yoke_runtime_options;
 

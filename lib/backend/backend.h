@@ -32,6 +32,7 @@ typedef struct yoke__task {
     size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
     unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
     bool indivisible;        /* [0, items) is one piece */
+    bool write_back;         /* what a piece wrote to managed arrays is on the host, too, when it is done */
     /* What a backend asks for and reports while it runs, on any of its threads, for one task never two at once. take: the next piece
      * of at most `most` items; false when there is none left. done: a piece whose results stand in the arrays. */
     bool (*take)(void *context, size_t most, size_t *begin, size_t *end);
@@ -49,6 +50,12 @@ typedef enum yoke__readiness {
     YOKE__PREPARING, /* being compiled in the background */
     YOKE__REFUSED    /* this kernel cannot run there; why() tells */
 } yoke__readiness;
+
+/* How a device is reached: the least that anything takes there, and bytes of arrays to it and from it. INFINITY: it has the
+ * host's memory. */
+typedef struct yoke__speed {
+    double launch_ns, in_bytes_per_ns, out_bytes_per_ns;
+} yoke__speed;
 
 typedef struct yoke__backend {
     const char *name;
@@ -70,6 +77,9 @@ typedef struct yoke__backend {
     /* Required. Begins to compile the kernel for the device if nobody has, and waits for the end of it until `until_ns`
      * (0: not at all). */
     yoke__readiness (*prepare)(void *state, unsigned k, const yoke_kernel *kernel, int64_t until_ns);
+    /* Optional, cheap. READY with *speed; PREPARING while it is measured, which this begins if nobody has, in the
+     * background; REFUSED where that failed. */
+    yoke__readiness (*speed)(void *state, unsigned k, yoke__speed *speed);
     /* Required. Text of a refusal by prepare(), with the compiler's log cut to fit; borrowed until close. For k = count() = 0:
      * why there are no devices; then kernel is NULL. */
     const char *(*why)(void *state, unsigned k, const yoke_kernel *kernel);
@@ -80,6 +90,11 @@ typedef struct yoke__backend {
     /* Required. Waits for the end of it. 0; the status of poll(); ENODEV or ENOMEM (detail: why) when the device failed
      * or is too small: then pieces were lost, or none taken; ELOST when arrays are not to be trusted any more. */
     int (*finish)(void *state, void *run);
+    /* Optional, cheap. The number under which lib/memory knows the device's own memory; 0: it has none, or nothing is there. */
+    unsigned (*home)(void *state, unsigned k);
+    /* Optional. Begins to bring the managed array that holds this address to the device. 0: begun, or there is nothing to
+     * bring; ENODEV when it cannot be used now, ENOMEM, EFORKED. */
+    int (*prefetch)(void *state, unsigned k, const void *memory);
     /* Optional. A lost device gets another chance. 0, ENODEV, EINVAL when it is not lost. */
     int (*reopen)(void *state, unsigned k);
     /* Required. No call may be under way. False: something hangs and was left behind, and the topology must stay. */

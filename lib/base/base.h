@@ -106,7 +106,8 @@ static inline void yoke__announce(_Atomic uint32_t *word)
     (void)atomic_exchange(word, 1);
 }
 
-/* A thread of ours: signals are blocked in it, for the application's signals are the application's threads'. 0, ENOMEM,
+/* A thread of ours: signals are blocked in it, for the application's signals are the application's threads'; but for those
+ * of its own faults. 0, ENOMEM,
  * EAGAIN; no detail. */
 int yoke__thread_start(pthread_t *thread, size_t stack_bytes, void *(*run)(void *argument), void *argument);
 

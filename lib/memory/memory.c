@@ -7,29 +7,13 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "lib/memory/memory.h"
+#include "lib/memory/block.h"
 
 enum {
     WATCHERS = 16,
     HUGE_PAGE = 2 << 20, /* of x86-64 and AArch64 with pages of 4 KiB; with others the kernel's own choice is kept */
     HUGE_FROM = 2 * HUGE_PAGE, /* smaller blocks are too rarely missed in the TLB to be worth their alignment */
     HUGE_PER_SHARE = 16        /* a border is off by half a huge page at most: 3 % of a share of so many */
-};
-
-struct yoke__block {
-    yoke__block *_Atomic next;
-    unsigned char *start;
-    size_t bytes;
-    _Atomic size_t holders; /* the program is one until it frees the block */
-    atomic_bool freed;
-    atomic_uint moves; /* how often its pages were replaced */
-    bool kept;
-    yoke__block *next_kept;
-    yoke_placement requested;
-    int refusal; /* 0, or why its pages go where they are first touched */
-    char detail[160];
-    size_t part_count;  /* at least one */
-    yoke__part parts[]; /* of different policies: each is a mapping of its own for the kernel */
 };
 
 typedef struct watcher {
@@ -54,11 +38,13 @@ static void in_child(void)
     (void)pthread_mutex_init(&lock, NULL); /* its holder may not be here */
     for (size_t k = 0; k < WATCHERS; k++)
         atomic_store(&watchers[k].calls, 0);
+    residency_in_child();
+    homes_in_child();
 }
 
 __attribute__((constructor)) static void watch_forks(void)
 {
-    (void)pthread_atfork(NULL, NULL, in_child);
+    (void)pthread_atfork(residency_lock, residency_unlock, in_child);
 }
 
 /* --- blocks --- */
@@ -141,6 +127,9 @@ static yoke__block *new_block(size_t bytes, size_t parts)
     atomic_init(&block->freed, false);
     atomic_init(&block->moves, 0);
     block->kept = false;
+    residency_init(&block->residency);
+    atomic_init(&block->opened, 0);
+    block->unguarded = false;
     return block;
 }
 
@@ -170,6 +159,14 @@ void *yoke__memory_alloc(size_t bytes, const yoke__placing *placing)
     return start;
 }
 
+void blocks_visit(void (*visit)(yoke__block *block, void *context), void *context)
+{
+    pthread_mutex_lock(&lock);
+    for (yoke__block *block = atomic_load(&blocks); block != NULL; block = atomic_load(&block->next))
+        visit(block, context);
+    pthread_mutex_unlock(&lock);
+}
+
 /* Where the list points to the block that holds this address; NULL: none does. Under the lock. */
 static yoke__block *_Atomic *link_to(const void *at)
 {
@@ -180,6 +177,22 @@ static yoke__block *_Atomic *link_to(const void *at)
         link = &block->next;
     }
     return NULL;
+}
+
+bool blocks_try_lock(void)
+{
+    return pthread_mutex_trylock(&lock) == 0;
+}
+
+void blocks_unlock(void)
+{
+    pthread_mutex_unlock(&lock);
+}
+
+yoke__block *blocks_find(const void *at)
+{
+    yoke__block *_Atomic *link = link_to(at);
+    return link != NULL ? atomic_load_explicit(link, memory_order_relaxed) : NULL;
 }
 
 /* Notes a call to each watcher and counts it, so that none goes away before it. Under the lock. */
@@ -257,6 +270,7 @@ void yoke__memory_release(yoke__block *block)
 {
     if (block == NULL || atomic_fetch_sub(&block->holders, 1) != 1)
         return;
+    residency_free(&block->residency);
     yoke__unmap_pages(block->start, block->bytes);
     yoke__free(block);
 }
@@ -300,7 +314,7 @@ bool yoke__block_is_freed(const yoke__block *block)
 }
 
 /* Part by part, for the kernel moves no range over the border of two policies; the fresh pages follow the old policy. */
-int yoke__block_replace_pages(yoke__block *block)
+static int replace_parts(yoke__block *block)
 {
     for (size_t k = 0; k < block->part_count; k++) {
         unsigned char *at = block->start + block->parts[k].begin;
@@ -314,6 +328,14 @@ int yoke__block_replace_pages(yoke__block *block)
         atomic_fetch_add(&block->moves, 1);
     }
     return YOKE_OK;
+}
+
+int yoke__block_replace_pages(yoke__block *block)
+{
+    yoke__memory_guard_open(block, (yoke__span){0, block->bytes});
+    const int status = replace_parts(block);
+    yoke__memory_guard_close(block);
+    return status;
 }
 
 /* --- watchers --- */

@@ -57,4 +57,103 @@ int yoke__block_replace_pages(yoke__block *block);
 int yoke__memory_watch(void (*freed)(void *context, const yoke__block *block), void *context);
 void yoke__memory_unwatch(void (*freed)(void *context, const yoke__block *block), void *context);
 
+/* --- residency.c: which copies of a block are valid, byte by byte ---
+ *
+ * A copy is the host's, or that of a home: memory of a device. Where no copy is valid the content is lost. Notes are
+ * made when what they tell has happened; each needs room that was reserved before, so that none can fail. */
+
+enum { YOKE__HOST = 0, YOKE__HOMES = 30, YOKE__NOWHERE = 31 }; /* homes are 1 to 30; nothing is nowhere */
+
+/* Blocks whose host copy is not all, or not the only one. */
+extern _Atomic size_t yoke__memory_away;
+
+/* Nothing need be asked while it says no. */
+static inline bool yoke__memory_is_away(void)
+{
+    return atomic_load_explicit(&yoke__memory_away, memory_order_relaxed) != 0;
+}
+
+/* Bytes of a block, counted from its start. */
+typedef struct yoke__span {
+    size_t begin, end;
+} yoke__span;
+
+int yoke__residency_reserve(yoke__block *block, size_t notes);
+void yoke__residency_unreserve(yoke__block *block, size_t notes);
+/* `home` has a valid copy, too. */
+void yoke__residency_copied(yoke__block *block, unsigned home, yoke__span span);
+/* For a copy that is made while nobody waits for it: it counts only if nothing was noted as written since expect(), which
+ * reserves room for it. Until unexpect() the block counts as away, so that whatever writes to it is noted. */
+int yoke__residency_expect(yoke__block *block, uint64_t *writes);
+void yoke__residency_unexpect(yoke__block *block);
+void yoke__residency_copied_of(yoke__block *block, unsigned home, yoke__span span, uint64_t writes);
+/* `home` has the only one. */
+void yoke__residency_written(yoke__block *block, unsigned home, yoke__span span);
+/* What `home` has is not to be trusted. */
+void yoke__residency_spoiled(yoke__block *block, unsigned home, yoke__span span);
+/* The same for all of the block; needs no room. */
+void yoke__residency_dropped(yoke__block *block, unsigned home);
+/* The host's copy does not count where a home has one, too: it was made for the library, and the program did not ask for it. */
+void yoke__residency_lent(yoke__block *block, yoke__span span);
+/* The first part of the span without a valid copy at `home`, whole as to who else has one: *holders. False: none is missing. */
+bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span, yoke__span *part, uint32_t *holders);
+/* How many bytes of the span are missing there. */
+size_t yoke__residency_missing_bytes(yoke__block *block, unsigned home, yoke__span span);
+/* What messages call the block, unless the program named it. */
+void yoke__block_used_as(yoke__block *block, const char *parameter, const char *kernel);
+
+/* --- homes.c: where copies are fetched from --- */
+
+/* Asked now and then by those who wait: false ends the wait with ECANCELED. NULL: it goes on. */
+typedef struct yoke__alive {
+    bool (*still)(void *context);
+    void *context;
+} yoke__alive;
+
+/* fetch() brings the span to the host's memory of the block, which is held: 0, ECANCELED, or another status with a detail
+ * after yoke__home_lost(). On any thread, without a lock of lib/memory but for the one that lets one at a time fetch from a
+ * block. */
+typedef struct yoke__home {
+    const char *name;
+    int (*fetch)(void *context, yoke__block *block, yoke__span span, const yoke__alive *alive);
+    void *context;
+} yoke__home;
+
+/* Its number; 0: all are taken. */
+unsigned yoke__home_open(const yoke__home *home);
+/* All copies there are gone, and no fetch begins any more. */
+void yoke__home_lost(unsigned home);
+/* The same, and returns when no fetch is under way. */
+void yoke__home_close(unsigned home);
+/* Makes the host's copy valid. ELOST: no copy is; else why a fetch failed. */
+int yoke__memory_to_host(yoke__block *block, yoke__span span, const yoke__alive *alive);
+/* Makes the host's copy valid where only `home` has one, which then has none. Its copies stay where that fails. */
+int yoke__memory_leave(yoke__block *block, unsigned home, const yoke__alive *alive);
+/* Before anybody writes to the host's memory: the only valid copy is there then; with `keeps`, its old content is fetched.
+ * Returns when nobody else is fetching into it. */
+int yoke__memory_for_host(yoke__block *block, yoke__span span, bool keeps, const yoke__alive *alive);
+
+/* --- guard.c: for checks, the program's forgotten yoke_read and yoke_write fault --- */
+
+/* From the first guard to the last unguard, pages of which the host has no valid copy cannot be accessed, and those of which
+ * a device has one, too, cannot be written to. */
+void yoke__memory_guard(void);
+void yoke__memory_unguard(void);
+/* The library is about to write to the host's memory of the span, or to read what is not valid there, until it closes the
+ * block again. The block is held. */
+void yoke__memory_guard_open(yoke__block *block, yoke__span span);
+void yoke__memory_guard_close(yoke__block *block);
+
+enum { YOKE__NAME_LENGTH = 96 };
+
+typedef struct yoke__forgotten {
+    char name[YOKE__NAME_LENGTH];
+    size_t offset; /* bytes, from the array's start */
+    bool is_stale; /* on the host; else a device has a copy, too */
+    bool is_lost;  /* nobody has a valid copy */
+} yoke__forgotten;
+
+/* Whether an access to this address may have faulted for that; for a handler of SIGSEGV. */
+bool yoke__memory_guard_find(const void *at, yoke__forgotten *found);
+
 #endif

@@ -123,6 +123,18 @@ verdict buffer_to_device(run *r, unsigned q, unsigned k, size_t bytes, events *e
                     e);
 }
 
+verdict mirror_to_staging(run *r, unsigned q, unsigned k, yoke__span span, events *e)
+{
+    const run_array *a = &r->array[k];
+    if (span.begin == span.end)
+        return FINE;
+    return enqueued(r, "clEnqueueReadBuffer",
+                    r->cl->clEnqueueReadBuffer(r->session->queue[q], a->mirror->mem, CL_FALSE, span.begin,
+                                               span.end - span.begin, r->session->buffers[q][k].staging, 0, NULL,
+                                               event_of(e)),
+                    e);
+}
+
 verdict buffer_to_host(run *r, unsigned q, unsigned k, size_t bytes, events *e)
 {
     buffer *b = &r->session->buffers[q][k];
@@ -240,7 +252,7 @@ static verdict find_one(run *r, run_array *a)
 verdict shared_find(run *r)
 {
     shared_drop_freed(r->session);
-    for (unsigned k = 0; k < r->parameters; k++)
+    for (unsigned k = 0; k < r->parameters && r->shares; k++)
         if (r->array[k].in_place && find_one(r, &r->array[k]) == LEFT)
             return LEFT;
     for (unsigned k = 0; k < r->parameters; k++)

@@ -103,7 +103,7 @@ static session *make_session(device *d)
 {
     char name[16];
     session *s = yoke__alloc_zeroed(1, sizeof *s);
-    if (s == NULL || pthread_mutex_init(&s->programs_lock, NULL) != 0) {
+    if (s == NULL || !mirrors_init(s) || pthread_mutex_init(&s->programs_lock, NULL) != 0) {
         yoke__free(s);
         device_set_state(d, YOKE_DEVICE_LOST, "no memory to open it");
         return NULL;
@@ -124,6 +124,7 @@ static session *make_session(device *d)
         release_queues(d, s);
     }
     pthread_mutex_destroy(&s->programs_lock);
+    pthread_mutex_destroy(&s->mirrors.lock);
     yoke__free(s);
     return NULL;
 }
@@ -244,6 +245,9 @@ void device_lose(device *d, session *s, const char *format, ...)
     if (atomic_load(&d->session) == s && atomic_load(&d->state) == YOKE_DEVICE_READY)
         set_state(d, YOKE_DEVICE_LOST, format, arguments);
     va_end(arguments);
+    const unsigned home = atomic_load(&s->mirrors.home);
+    if (home != 0)
+        yoke__home_lost(home);
 }
 
 void device_drop_session(device *d, session *s)
@@ -282,6 +286,7 @@ typedef struct closing {
 static void run_closing(errand *e)
 {
     session *s = ((closing *)e)->session;
+    mirrors_release_all(s);
     program_release_all(s);
     buffers_release_all(s);
     release_queues(s->device, s);
@@ -298,7 +303,7 @@ static bool close_session(session *s, int64_t until_ns)
     servant_send(s->driver, &c->errand);
     bool ended = errand_wait(&c->errand, until_ns, 0);
     errand_release(&c->errand);
-    if (!servant_stop(s->driver, until_ns) || !ended)
+    if (!servant_stop(s->driver, until_ns) || !ended || !mirrors_stop(s, until_ns))
         return false;
     pthread_mutex_destroy(&s->programs_lock);
     yoke__free(s);

@@ -89,6 +89,42 @@ typedef struct shared_block {
     void *mapped;
 } shared_block;
 
+/* --- mirrors.c, move.c: managed arrays on a device with memory of its own --- */
+
+/* The device's copy of a block, as long as it; which parts of it are valid is lib/memory's to know. */
+typedef struct mirror {
+    struct mirror *next;
+    yoke__block *block; /* held */
+    cl_mem mem;
+    size_t bytes;
+    uint64_t used;         /* number of the last run that did */
+    _Atomic uint32_t refs; /* the list, and those who fetch from it */
+} mirror;
+
+typedef struct mirrors {
+    pthread_mutex_t lock; /* of the list, which only the driver thread changes */
+    mirror *list;
+    size_t bytes;
+    uint64_t uses;
+    _Atomic unsigned home; /* 0: none yet */
+    _Atomic int64_t beat;  /* when a prefetch last went on: runs wait behind it */
+    servant *mover;        /* fetches while the driver thread runs kernels; NULL until first needed; under the lock */
+    /* The mover's: */
+    cl_command_queue queue;
+    cl_mem pinned;
+    unsigned char *staging;
+} mirrors;
+
+bool mirrors_init(session *s);
+/* The program freed their blocks; on the driver thread. */
+void mirrors_drop_freed(session *s);
+/* What only they have goes back to the host; then lets go of all. On the driver thread. */
+void mirrors_release_all(session *s);
+/* After that, on another thread. False: it hangs. */
+bool mirrors_stop(session *s, int64_t until_ns);
+/* Begins to bring a block to the device; see yoke_prefetch. */
+int mirrors_prefetch(session *s, const void *memory);
+
 /* Lets go of all of it, on the driver thread; before program_release_all() or after, with the queues still there. */
 void buffers_release_all(session *s);
 
@@ -102,12 +138,16 @@ struct session {
     program *_Atomic programs;
     pthread_mutex_t programs_lock; /* to add one */
     buffer buffers[QUEUES][YOKE_MAX_PARAMETERS + 1];
+    mirrors mirrors;
     shared_block *shared;
     size_t shared_count, shared_capacity;
-    size_t piece_bytes_limit; /* 0: the default; halved when the device runs out of memory */
-    unsigned failures;        /* in a row */
-    bool one_with_host;       /* blocks in place need not be mapped for the host to see them */
-    session *next_left;       /* of those left behind */
+    size_t piece_bytes_limit;       /* 0: the default; halved when the device runs out of memory */
+    unsigned failures;              /* in a row */
+    bool one_with_host;             /* blocks in place need not be mapped for the host to see them */
+    yoke__speed speed;              /* once it was measured */
+    _Atomic int speed_state;        /* speed.c's */
+    _Atomic int64_t speed_since_ns; /* when measuring it began */
+    session *next_left;             /* of those left behind */
 };
 
 struct device {
@@ -176,6 +216,9 @@ int device_reopen(device *d);
 void device_drop_session(device *d, session *s);
 /* Marks the device lost for a reason and leaves its session behind: its thread may still be inside a call. */
 void device_lose(device *d, session *s, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+/* speed.c: see yoke__backend.speed. */
+yoke__readiness device_speed(device *d, yoke__speed *speed);
 
 /* Lets go of blocks that the program has freed; on the driver thread. */
 void shared_drop_freed(session *s);

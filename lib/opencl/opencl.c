@@ -31,7 +31,9 @@ typedef struct dropping {
 
 static void run_dropping(errand *e)
 {
-    shared_drop_freed(((dropping *)e)->session);
+    session *s = ((dropping *)e)->session;
+    shared_drop_freed(s);
+    mirrors_drop_freed(s);
 }
 
 /* The program freed an array that some device may have a buffer over. A session is not freed before this is unwatched. */
@@ -171,6 +173,11 @@ static yoke__readiness prepare(void *state, unsigned k, const yoke_kernel *kerne
     return program_prepare(d, s, kernel, until_ns);
 }
 
+static yoke__readiness speed(void *state, unsigned k, yoke__speed *of)
+{
+    return is_forked() ? YOKE__REFUSED : device_speed(&((opencl *)state)->devices[k], of);
+}
+
 static const char *why(void *state, unsigned k, const yoke_kernel *kernel)
 {
     opencl *o = state;
@@ -240,6 +247,26 @@ static int finish(void *state, void *started)
     return status;
 }
 
+static unsigned home(void *state, unsigned k)
+{
+    session *s = atomic_load_explicit(&((opencl *)state)->devices[k].session, memory_order_acquire);
+    return s != NULL && !is_forked() ? atomic_load(&s->mirrors.home) : 0;
+}
+
+static int prefetch(void *state, unsigned k, const void *memory)
+{
+    opencl *o = state;
+    device *d = &o->devices[k];
+    if (is_forked())
+        return refuse_forked();
+    if (d->facts.shares_memory)
+        return YOKE_OK;
+    session *s = device_session(d, yoke__now_ns() + o->build_limit_ns);
+    if (s == NULL)
+        return yoke__fail(YOKE_ENODEV, "device %s cannot be used: %s", d->name, device_reason(d));
+    return mirrors_prefetch(s, memory);
+}
+
 static int reopen(void *state, unsigned k)
 {
     return is_forked() ? refuse_forked() : device_reopen(&((opencl *)state)->devices[k]);
@@ -289,9 +316,12 @@ const yoke__backend yoke__opencl = {
     .describe = describe,
     .usable = usable,
     .prepare = prepare,
+    .speed = speed,
     .why = why,
     .start = start,
     .finish = finish,
+    .home = home,
+    .prefetch = prefetch,
     .reopen = reopen,
     .close = close_state,
 };

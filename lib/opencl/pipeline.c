@@ -98,6 +98,22 @@ static bool limit_by(run *r, const run_array *a, size_t hard, size_t *item_sum)
     return true;
 }
 
+/* What has to be brought comes in pieces, so that transfers run beside kernels; what is there needs no limit. */
+static bool limit_by_place(run *r, const run_array *a, size_t hard, size_t *item_sum)
+{
+    yoke__span part;
+    uint32_t holders;
+    if (!a->used || a->shared != NOT_SHARED)
+        return true;
+    if (a->mirror == NULL || a->writes_back)
+        return limit_by(r, a, hard, item_sum);
+    const yoke__span all = piece_span(a, (piece_range){0, a->items});
+    if (!a->up || !a->is_sliced ||
+        !yoke__residency_missing(a->block, atomic_load(&r->session->mirrors.home), all, &part, &holders))
+        return true;
+    return !yoke__add_overflows(*item_sum, a->item_bytes * (a->per < a->items ? a->per : a->items), item_sum);
+}
+
 static size_t default_limit(const device *d)
 {
     uint64_t share = d->facts.memory_bytes / 8;
@@ -118,7 +134,7 @@ static verdict find_limits(run *r)
         s->piece_bytes_limit = default_limit(d);
     r->most = r->task.items;
     for (unsigned k = 0; k < ARRAYS; k++)
-        if (r->array[k].used && r->array[k].shared == NOT_SHARED && !limit_by(r, &r->array[k], hard, &sum))
+        if (!limit_by_place(r, &r->array[k], hard, &sum))
             return TOO_LARGE;
     size_t most = sum > 0 ? s->piece_bytes_limit / sum : r->most;
     if (!r->task.indivisible && most < r->most)
@@ -344,6 +360,7 @@ static verdict collect(run *r, verdict v)
             continue;
         if (!run_touch(r))
             return LEFT;
+        piece_spoil(r, q);
         f->active = !range_add(r->pending, &r->pending_count, f->range);
         errand_touch_end(&r->errand);
         if (f->active)
@@ -378,6 +395,8 @@ static verdict recover(run *r, verdict v)
         }
     }
     buffers_release(r->session);
+    if (v == OUT_OF_MEMORY && mirrors_shed(r))
+        return find_limits(r);
     if (v == OUT_OF_MEMORY)
         return halve(r);
     if (v != BROKEN)
@@ -423,6 +442,8 @@ void run_on_driver(errand *e)
     run *r = (run *)e;
     raise_limit(r->session);
     verdict v = shared_find(r);
+    if (v == FINE)
+        v = mirrors_find(r);
     r->item_ns = (double)r->grain * program_item_ns(r->program, (double)r->task.items * (double)r->grain);
     if (v == FINE)
         v = find_limits(r);

@@ -103,7 +103,7 @@ static bool may_be_in_place(const run *r, const run_array *a)
 {
     const device *d = r->device;
     bool packed = a->stride == a->item_bytes;
-    if (a->block == NULL || !packed || (a->up && a->down) || a->element == 0)
+    if (a->block == NULL || !packed || a->element == 0 || (r->shares && a->up && a->down))
         return false;
     size_t offset = (size_t)(a->host - (unsigned char *)yoke__block_start(a->block));
     size_t bytes = yoke__block_bytes(a->block);
@@ -119,7 +119,7 @@ static void keep_repeatable(run *r)
         keeps_old |= r->array[k].keeps_old;
     for (unsigned k = 0; k < r->parameters; k++) {
         run_array *a = &r->array[k];
-        if (!a->in_place || !a->down || r->session->one_with_host)
+        if (!a->in_place || !a->down || !r->shares || r->session->one_with_host)
             continue;
         a->in_place = !keeps_old;
         r->defers |= a->in_place;
@@ -135,7 +135,7 @@ static void find_blocks(run *r)
             continue;
         bool aliased = is_aliased(r, k);
         a->keeps_old |= aliased && a->down && a->is_sliced;
-        if (!r->device->facts.shares_memory || span_of(a) == 0)
+        if (span_of(a) == 0)
             continue;
         a->block = yoke__memory_hold(a->host, span_of(a));
         a->in_place = !aliased && may_be_in_place(r, a);
@@ -149,19 +149,48 @@ static void find_blocks(run *r)
                 r->array[l].in_place = false;
 }
 
+/* Blocks are held until nobody notes anything about them any more. */
+static void dispose(errand *e)
+{
+    run *r = (run *)e;
+    for (unsigned k = 0; k < r->parameters; k++) {
+        if (r->array[k].opened)
+            yoke__memory_guard_close(r->array[k].block);
+        yoke__memory_release(r->array[k].block);
+    }
+    yoke__free(r);
+}
+
+/* What a device uses in place is on the host when it begins. */
+static int bring_in_place(run *r)
+{
+    int status = YOKE_OK;
+    for (unsigned k = 0; k < r->parameters && status == YOKE_OK && r->shares; k++) {
+        run_array *a = &r->array[k];
+        if (!a->in_place)
+            continue;
+        if (a->up && yoke__memory_is_away())
+            status = yoke__memory_to_host(a->block, piece_span(a, (piece_range){0, a->items}), NULL);
+        yoke__memory_guard_open(a->block, (yoke__span){0, yoke__block_bytes(a->block)});
+        a->opened = true;
+    }
+    return status;
+}
+
 static run *make_run(device *d, session *s, program *p, const yoke__task *task)
 {
     run *r = yoke__alloc_zeroed(1, sizeof *r + value_bytes(task->kernel));
     if (r == NULL)
         return NULL;
     r->errand.run = run_on_driver;
-    r->errand.dispose = errand_free;
+    r->errand.dispose = dispose;
     r->device = d;
     r->session = s;
     r->program = p;
     r->cl = &d->owner->cl;
     r->task = *task;
     r->shape = task->kernel->shape;
+    r->shares = d->facts.shares_memory != 0;
     r->parameters = (unsigned)task->kernel->parameter_count;
     bool folds = r->shape == YOKE_SHAPE_REDUCE || r->shape == YOKE_SHAPE_ACCUMULATE;
     bool flat = r->shape != YOKE_SHAPE_MAP_2D && r->shape != YOKE_SHAPE_LANES_2D;
@@ -174,18 +203,26 @@ static run *make_run(device *d, session *s, program *p, const yoke__task *task)
 
 /* --- waiting and what follows --- */
 
+/* Of the run, or of a prefetch that it waits behind. */
+static int64_t last_beat(run *r)
+{
+    const int64_t own = atomic_load_explicit(&r->beat, memory_order_relaxed);
+    const int64_t before = atomic_load_explicit(&r->session->mirrors.beat, memory_order_relaxed);
+    return own > before ? own : before;
+}
+
 /* False: a piece takes longer than it may, or than the caller wants to wait. */
 static bool wait_for(run *r, const yoke__task *task, int *status)
 {
     int64_t stopped = 0, spin = r->program->on_cpu ? 0 : SPIN_NS, now = yoke__now_ns();
     for (;;) {
-        int64_t left = task->piece_limit_ns - (now - atomic_load_explicit(&r->beat, memory_order_relaxed));
+        int64_t left = task->piece_limit_ns - (now - last_beat(r));
         int64_t slice = left < SLICE_NS ? left : SLICE_NS;
         if (errand_wait(&r->errand, now + (slice > 0 ? slice : 1), spin))
             return true;
         spin = 0;
         now = yoke__now_ns();
-        if (now - atomic_load_explicit(&r->beat, memory_order_relaxed) >= task->piece_limit_ns)
+        if (now - last_beat(r) >= task->piece_limit_ns)
             return false;
         if (*status == YOKE_OK && task->poll != NULL)
             *status = task->poll(task->context);
@@ -223,7 +260,7 @@ static int keep_device_off(run *r)
         bool seen = false;
         for (unsigned l = 0; l < k; l++)
             seen |= r->array[l].in_place && r->array[l].down && r->array[l].block == a->block;
-        if (a->in_place && a->down && !seen && yoke__block_replace_pages(a->block) != YOKE_OK)
+        if (r->shares && a->in_place && a->down && !seen && yoke__block_replace_pages(a->block) != YOKE_OK)
             status = YOKE_ELOST;
     }
     if (status != YOKE_OK)
@@ -270,6 +307,10 @@ static int give_up(run *r, const yoke__task *task)
     if (r->verdict == TOO_LARGE || r->verdict == OUT_OF_MEMORY)
         return yoke__fail(YOKE_ENOMEM, "device %s has no memory for kernel %s; it runs elsewhere", d->name,
                           task->kernel->name);
+    if (r->verdict == MISSING)
+        return yoke__fail(YOKE_ENODEV,
+                          "device %s lacks content of an array of kernel %s, which is lost or cannot be fetched",
+                          d->name, task->kernel->name);
     bool dead = r->verdict == DEAD || ++s->failures >= FAILURES_BEFORE_LOSS;
     int status = YOKE_OK;
     if (dead) {
@@ -282,20 +323,18 @@ static int give_up(run *r, const yoke__task *task)
                       error, dead ? "; it is left alone until yoke_reopen_device()" : "");
 }
 
-static void release_blocks(run *r)
-{
-    for (unsigned k = 0; k < r->parameters; k++)
-        if (r->array[k].block != NULL)
-            yoke__memory_release(r->array[k].block);
-}
-
 run *device_start(device *d, session *s, program *p, const yoke__task *task)
 {
     run *r = make_run(d, s, p, task);
-    if (r == NULL)
+    if (r == NULL) {
         yoke__fail(YOKE_ENOMEM, "no memory for a run on device %s", d->name);
-    else
-        servant_send(s->driver, &r->errand);
+        return NULL;
+    }
+    if (bring_in_place(r) != YOKE_OK) {
+        dispose(&r->errand);
+        return NULL;
+    }
+    servant_send(s->driver, &r->errand);
     return r;
 }
 
@@ -316,7 +355,6 @@ int device_finish(run *r)
         r->session->failures = 0;
         report_lost(r, task); /* taken again after a failure, and then poll() ended the run */
     }
-    release_blocks(r);
     errand_release(&r->errand);
     return status;
 }

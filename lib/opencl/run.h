@@ -7,8 +7,10 @@
 enum {
     RESULT = YOKE_MAX_PARAMETERS, /* place of the partial results among the arrays */
     ARRAYS = YOKE_MAX_PARAMETERS + 1,
-    /* Of a piece: each array goes and comes, the kernel, and at the end what is kept on the device comes back. */
-    EVENTS = 4 * ARRAYS + 2,
+    /* Of a piece: each array goes and comes, the kernel, and at the end what is kept on the device comes back. Parts of
+     * mirrored arrays go by as many events as fit. */
+    EVENTS = 6 * ARRAYS + 2,
+    UPLOAD_EVENTS = 3 * ARRAYS,
     PENDING = 32,
     NOT_SHARED = -1
 };
@@ -20,6 +22,7 @@ typedef enum verdict {
     BROKEN,        /* a fresh queue may do */
     REJECTED,      /* the driver does not take a call as we make it */
     TOO_LARGE,     /* no piece is small enough */
+    MISSING,       /* content of a managed array that cannot be had */
     DEAD,          /* the device is to be given up */
     LEFT           /* the caller waits no longer: no more OpenCL call, no more touch of its memory */
 } verdict;
@@ -40,14 +43,17 @@ typedef struct run_array {
     bool up, down;  /* copied to the device before, from it after */
     bool keeps_old; /* another run of the piece needs the old content: committed at one stroke */
     bool is_whole;  /* uploaded once per run, for both queues */
-    bool in_place;  /* of a block that the device shares; settled before the errand is sent */
+    bool in_place;  /* of a block that the device shares or mirrors; settled before the errand is sent */
     unsigned char *host;
     size_t element, item_bytes, stride, before, after;
     size_t per;   /* items per item of the task: the block of a reduction */
     size_t items; /* of the whole range */
     yoke__block *block;
     size_t block_offset; /* in elements */
+    bool opened;         /* for the device, which writes to the block itself */
     int shared;          /* index in the session, or NOT_SHARED */
+    bool writes_back;    /* results in the mirror also go to the host, piece by piece */
+    mirror *mirror;      /* of the block, on a device with memory of its own; NULL: it is staged */
     const void *value;   /* of a parameter that is none */
     size_t value_bytes;
 } run_array;
@@ -55,9 +61,11 @@ typedef struct run_array {
 typedef struct flight {
     events events;
     piece_range range;
-    bool active; /* range was taken and is not done */
-    bool flying; /* all of it was enqueued; the driver's */
-    bool alone;  /* nothing else was in flight: its time tells the kernel's speed */
+    bool active;    /* range was taken and is not done */
+    bool flying;    /* all of it was enqueued; the driver's */
+    bool launched;  /* its kernel may have written */
+    uint32_t noted; /* mask of arrays with room for notes on their blocks */
+    bool alone;     /* nothing else was in flight: its time tells the kernel's speed */
     unsigned choice;
     int64_t started;
 } flight;
@@ -70,6 +78,7 @@ typedef struct run {
     const cl_api *cl;
     yoke__task task;
     yoke_shape shape;
+    bool shares; /* memory with the host */
     unsigned parameters;
     run_array array[ARRAYS];
     size_t grain; /* work-items or loop turns per item of the task: a row's, a block's */
@@ -116,12 +125,32 @@ piece_range piece_window(const run_array *a, size_t begin, size_t end);
 verdict piece_start(run *r, unsigned q, bool alone);
 verdict piece_commit(run *r, unsigned q);
 
+/* Of a piece that was launched and failed, what it may have written is not to be trusted. */
+void piece_spoil(run *r, unsigned q);
+/* The window of array k, as bytes of its block. */
+yoke__span piece_span(const run_array *a, piece_range window);
+
+/* --- mirrors.c --- */
+
+/* Those of the run's arrays that can have one, made if need be. */
+verdict mirrors_find(run *r);
+/* What is missing in the window goes to the device. */
+verdict mirror_bring(run *r, unsigned q, unsigned k, piece_range window, events *e);
+/* For lack of memory: others go, or else the run's own. False: there was none to let go of. */
+bool mirrors_shed(run *r);
+/* For content that another device may have. */
+verdict run_bring_to_host(run *r, yoke__block *block, yoke__span span);
+/* Before results go there. */
+verdict run_claim_for_host(run *r, yoke__block *block, yoke__span span);
+
 /* --- buffers.c --- */
 
 /* Room for so many bytes, the host's to write. */
 verdict buffer_ensure(run *r, unsigned q, unsigned k, size_t bytes);
 verdict buffer_to_device(run *r, unsigned q, unsigned k, size_t bytes, events *e); /* 0: content does not matter */
 verdict buffer_to_host(run *r, unsigned q, unsigned k, size_t bytes, events *e);
+/* A part of array k's mirror into the place where a staged piece's results would be. */
+verdict mirror_to_staging(run *r, unsigned q, unsigned k, yoke__span span, events *e);
 void buffers_release(session *s);
 /* LEFT or FINE: what cannot be shared is staged. */
 verdict shared_find(run *r);

@@ -207,7 +207,7 @@ int yoke__before_compare(yoke__before *b, yoke_runtime *runtime, const yoke__wor
             status = compare_array(b, runtime, work, k);
     if (status == YOKE_OK && partials != NULL)
         status = compare_partials(runtime, work, partials);
-    if (status != YOKE_OK)
+    if (status != YOKE_OK && yoke__take_home(work) == YOKE_OK)
         restore(b, work->checked);
     yoke__free(partials);
     return status;

@@ -12,7 +12,7 @@ static const int64_t most_ns = 2000000000, chunk_ns = 100000000;
 
 static _Atomic uint32_t owner; /* 1 + the fork count of the holder's process; 0: free */
 
-static void lock(void)
+void yoke__handlers_lock(void)
 {
     const uint32_t mine = yoke__fork_count() + 1;
     for (uint32_t held = 0; !atomic_compare_exchange_weak(&owner, &held, mine); held = 0) {
@@ -24,7 +24,7 @@ static void lock(void)
     }
 }
 
-static void unlock(void)
+void yoke__handlers_unlock(void)
 {
     atomic_store(&owner, 0);
     yoke__futex_wake(&owner, 1);
@@ -161,27 +161,43 @@ static bool device_took_part(unsigned decisions)
 static int run_and_compare(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
     const unsigned decisions = yoke__decision_count();
+    yoke__open_arrays(work);
     yoke__before *before = yoke__before_keep(work);
+    yoke__close_arrays(work);
     int status = yoke__run_work(runtime, options, key, work);
+    if (status == YOKE_OK)
+        status = yoke__write_back(work);
     if (status == YOKE_OK && device_took_part(decisions)) {
-        lock();
+        yoke__handlers_lock();
         status = before != NULL ? yoke__before_compare(before, runtime, work)
                                 : yoke__not_looked_at(runtime->checks, work->checked->kernel,
                                                       "the device's results are not compared: no memory for copies (1 "
                                                       "GiB at most)");
-        unlock();
+        yoke__handlers_unlock();
     }
     yoke__before_free(before);
     return status;
 }
 
-int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+static int check_and_run(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
-    lock();
+    yoke__open_arrays(work);
+    yoke__handlers_lock();
     int status = check_kernel(runtime, work->checked);
-    unlock();
+    yoke__handlers_unlock();
+    yoke__close_arrays(work);
     if (status != YOKE_OK)
         return status;
     return runtime->devices != NULL ? run_and_compare(runtime, options, key, work)
                                     : yoke__run_work(runtime, options, key, work);
+}
+
+int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
+{
+    yoke__borrowed borrowed;
+    int status = yoke__borrow_copies(work, &borrowed);
+    if (status == YOKE_OK)
+        status = check_and_run(runtime, options, key, work);
+    yoke__give_back(work, &borrowed, !yoke__has_flag(options, YOKE_WRITE_BACK));
+    return status;
 }

@@ -2,6 +2,8 @@
 #ifndef YOKE_PARALLEL_CHECKING_H
 #define YOKE_PARALLEL_CHECKING_H
 
+#include <signal.h>
+
 #include "lib/parallel/parallel.h"
 
 /* --- guarded.c: memory between pages that nobody may touch, and catching who does --- */
@@ -32,6 +34,29 @@ void yoke__guards_unwatch(void);
 /* False when run(context) was ended by a fault. */
 bool yoke__guards_run(void (*run)(void *context), void *context, yoke__fault *fault);
 
+/* From the context of a handler. */
+yoke__access yoke__access_of(const void *context);
+/* As if ours had not been there. */
+void yoke__pass_signal(const struct sigaction *previous, int number, siginfo_t *info, void *context);
+
+/* --- forgotten.c: the program's accesses to managed arrays without yoke_read or yoke_write --- */
+
+/* Counted. EINTERNAL when the system refuses. */
+int yoke__forgotten_watch(void);
+void yoke__forgotten_unwatch(void);
+
+/* checking.c: one at a time changes the process's handlers of signals. */
+void yoke__handlers_lock(void);
+void yoke__handlers_unlock(void);
+
+/* --- fault_place.c: places in the program, in a handler of a fault of its own --- */
+
+/* Before there are handlers. */
+void yoke__fault_prepare(void);
+/* "FILE+0x1234", which addr2line takes; and, unless `line` is NULL, "FUNCTION at FILE:LINE" of that or of who called it, as
+ * addr2line says within some seconds, or "". */
+void yoke__fault_place(const void *context, char *object, size_t object_bytes, char *line, size_t line_bytes);
+
 /* --- findings.c: what was found, told once per kernel --- */
 
 typedef enum yoke__finding {
@@ -60,6 +85,7 @@ struct yoke__checks {
 
 /* *checks stays NULL when kernels are not to be checked. `seed` 0: as the environment says. EINVAL, ENOMEM. */
 int yoke__checks_open(yoke__checks **checks, unsigned seed);
+void yoke__checks_close(yoke__checks *checks);
 
 /* Prints "yoke: kernel K (file:line): ..." the first time and makes it the thread's detail. ECHECK. */
 int yoke__found(yoke__checks *checks, const yoke_kernel *kernel, yoke__finding what, unsigned parameter,

@@ -6,6 +6,12 @@ struct yoke__costs {
     yoke__cost entry[KERNELS];
 };
 
+/* Whoever finds it locked, by another caller of the kernel, does without: such a call tells little. */
+struct yoke__headcounts {
+    atomic_flag locked;
+    yoke__headcount of[64];
+};
+
 yoke__costs *yoke__costs_create(void)
 {
     return yoke__alloc_zeroed(1, sizeof(yoke__costs));
@@ -13,6 +19,8 @@ yoke__costs *yoke__costs_create(void)
 
 void yoke__costs_free(yoke__costs *costs)
 {
+    for (size_t k = 0; costs != NULL && k < KERNELS; k++)
+        yoke__free(atomic_load_explicit(&costs->entry[k].headcounts, memory_order_relaxed));
     yoke__free(costs);
 }
 
@@ -92,6 +100,38 @@ void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, y
     double old = (double)atomic_load_explicit(known, memory_order_relaxed);
     double now = old <= 0 || passed_ns < old ? passed_ns : old + (passed_ns - old) / 8;
     atomic_store_explicit(known, (float)now, memory_order_relaxed);
+}
+
+static yoke__headcounts *headcounts_of(yoke__cost *cost)
+{
+    yoke__headcounts *old = cost != NULL ? atomic_load(&cost->headcounts) : NULL;
+    if (old != NULL || cost == NULL)
+        return old;
+    yoke__headcounts *fresh = yoke__alloc_zeroed(1, sizeof *fresh);
+    if (fresh == NULL || atomic_compare_exchange_strong(&cost->headcounts, &old, fresh))
+        return fresh;
+    yoke__free(fresh);
+    return old;
+}
+
+yoke__headcount_choice yoke__cost_choose_workers(yoke__cost *cost, size_t items, unsigned workers, bool quiet)
+{
+    yoke__headcount_choice choice = {.workers = workers};
+    yoke__headcounts *all = headcounts_of(cost);
+    if (all == NULL || atomic_flag_test_and_set_explicit(&all->locked, memory_order_acquire))
+        return choice;
+    choice = yoke__headcount_choose(&all->of[size_class(items)], workers, (double)items, quiet);
+    atomic_flag_clear_explicit(&all->locked, memory_order_release);
+    return choice;
+}
+
+void yoke__cost_learn_workers(yoke__cost *cost, size_t items, double passed_ns, yoke__headcount_choice choice)
+{
+    yoke__headcounts *all = cost != NULL ? atomic_load(&cost->headcounts) : NULL;
+    if (all == NULL || atomic_flag_test_and_set_explicit(&all->locked, memory_order_acquire))
+        return;
+    yoke__headcount_learn(&all->of[size_class(items)], choice, passed_ns);
+    atomic_flag_clear_explicit(&all->locked, memory_order_release);
 }
 
 YOKE_HOT bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns)

@@ -227,3 +227,19 @@ int yoke_reopen_device(yoke_runtime *runtime, unsigned k)
         return yoke__fail(YOKE_ENOSYS, "devices of %s cannot be opened again", devices->backend->name);
     return devices->backend->reopen(devices->state, k);
 }
+
+int yoke_prefetch(yoke_runtime *runtime, const void *memory, unsigned device)
+{
+    yoke__devices *devices = NULL;
+    yoke__block *block = memory != NULL ? yoke__memory_hold(memory, 1) : NULL;
+    if (block == NULL)
+        return yoke__fail(YOKE_EINVAL, "yoke_prefetch: %p is not memory of yoke_alloc", memory);
+    yoke__memory_release(block); /* nobody frees it meanwhile */
+    int status = find_device(runtime, device, &devices);
+    if (status != YOKE_OK)
+        return status;
+    if (!yoke__selection_has(&devices->selection, device))
+        return yoke__fail(YOKE_ENODEV,
+                          "yoke_prefetch: this runtime may not use device %u (YOKE_DEVICES, or its options)", device);
+    return devices->backend->prefetch != NULL ? devices->backend->prefetch(devices->state, device, memory) : YOKE_OK;
+}

@@ -19,7 +19,19 @@ int yoke__checks_open(yoke__checks **checks, unsigned seed)
     if (*checks == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a runtime");
     (*checks)->seed = (unsigned)value;
-    return YOKE_OK;
+    const int status = yoke__forgotten_watch();
+    if (status == YOKE_OK)
+        return YOKE_OK;
+    yoke__free(*checks);
+    *checks = NULL;
+    return status;
+}
+
+void yoke__checks_close(yoke__checks *checks)
+{
+    if (checks != NULL)
+        yoke__forgotten_unwatch();
+    yoke__free(checks);
 }
 
 static bool is_new(yoke__checks *checks, const yoke_kernel *kernel, yoke__finding what, unsigned parameter)

@@ -55,7 +55,7 @@ static struct {
     struct sigaction previous[SIGNALS];
 } watch;
 
-static yoke__access access_of(const void *context)
+yoke__access yoke__access_of(const void *context)
 {
 #if defined(__x86_64__)
     const ucontext_t *user = context;
@@ -92,16 +92,17 @@ static bool find_area(uintptr_t address, unsigned *found)
     return false;
 }
 
-/* As if ours had not been there. */
-static void pass_on(int number, siginfo_t *info, void *context)
+void yoke__pass_signal(const struct sigaction *previous, int number, siginfo_t *info, void *context)
 {
-    const struct sigaction *previous = &watch.previous[number == signals[0] ? 0 : 1];
     if ((previous->sa_flags & SA_SIGINFO) != 0)
         previous->sa_sigaction(number, info, context);
     else if (previous->sa_handler != SIG_DFL && previous->sa_handler != SIG_IGN)
         previous->sa_handler(number);
-    else
-        (void)sigaction(number, previous, NULL); /* the instruction faults again */
+    else if (info->si_code > 0 || previous->sa_handler == SIG_DFL) {
+        (void)sigaction(number, previous, NULL); /* the instruction faults again; */
+        if (info->si_code <= 0)
+            (void)raise(number); /* what somebody sent comes again, too */
+    }
 }
 
 static void caught(int number, siginfo_t *info, void *context)
@@ -109,12 +110,12 @@ static void caught(int number, siginfo_t *info, void *context)
     const uintptr_t address = (uintptr_t)info->si_addr;
     if (!watch.running || !pthread_equal(pthread_self(), watch.thread) || info->si_code <= 0 ||
         !find_area(address, &watch.fault.area)) {
-        pass_on(number, info, context);
+        yoke__pass_signal(&watch.previous[number == signals[0] ? 0 : 1], number, info, context);
         return;
     }
     watch.running = 0;
     watch.fault.address = address;
-    watch.fault.access = access_of(context);
+    watch.fault.access = yoke__access_of(context);
     siglongjmp(watch.back, 1);
 }
 

@@ -42,8 +42,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
         return status;
     run.isa = runtime->isa;
     const size_t step = kernel->shape == YOKE_SHAPE_LANES ? yoke_lanes_max : 1;
-    if (options == NULL && run.checked.items <= step &&
-        !runtime->no_shortcut) { /* nothing to divide or stream: spare it the planning */
+    if (options == NULL && run.checked.items <= step && !runtime->no_shortcut &&
+        !yoke__memory_is_away()) { /* nothing to divide or stream: spare it the planning */
         run.stream = false;
         yoke__team_run_here(runtime->team, run_kernel, &run, 0, run.checked.items);
         return YOKE_OK;

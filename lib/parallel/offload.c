@@ -4,7 +4,7 @@
 
 #include "lib/parallel/offload.h"
 
-enum { LAUNCH_NS = 20000, BYTES_PER_NS = 64, LOOK_NS = 10000000 };
+enum { LOOK_NS = 10000000 };
 
 /* --- where to --- */
 
@@ -74,6 +74,20 @@ static void note_unusable(yoke__offload *o)
         yoke__offload_note(o, "no device that may be used can run it");
 }
 
+/* A device that would be tried beside workers whose time is known is looked at first: its transfers alone may take
+ * longer. Until that is known, the workers run it. */
+static void look_before_a_first_try(yoke__offload *o, unsigned place)
+{
+    yoke__candidate *c = &o->candidate[place];
+    const yoke__candidate *workers = &o->candidate[0];
+    if (!c->possible || c->known_ns > 0 || !workers->possible || workers->known_ns <= c->floor_ns || o->row == NULL ||
+        yoke__has_flag(o->options, YOKE_ALWAYS_COEXECUTE))
+        return;
+    c->possible = yoke__offload_floor(o, place - 1, &c->floor_ns) != YOKE__PREPARING;
+    if (!c->possible)
+        yoke__offload_note(o, "the device's transfers are being measured");
+}
+
 /* What is known of each place. */
 static void survey(yoke__offload *o)
 {
@@ -83,10 +97,15 @@ static void survey(yoke__offload *o)
         yoke__candidate *c = &o->candidate[k];
         c->known_ns = o->row != NULL ? known_ns(o, k, &c->tries) : k == 0 ? o->predicted_ns : 0;
         c->possible = o->selection.cpu;
+        if (k < o->places - 1)
+            o->moves_ns[k] = yoke__offload_moves(o, k);
+        if (c->known_ns > 0)
+            c->known_ns += o->moves_ns[k];
         if (k == 0 || k == o->places - 1)
             continue;
         c->possible = yoke__selection_has(&o->selection, k - 1) && d->backend->usable(d->state, k - 1);
-        c->floor_ns = LAUNCH_NS + (double)o->work->checked->bytes / BYTES_PER_NS;
+        c->floor_ns = yoke__offload_guess(o);
+        look_before_a_first_try(o, k);
         if (c->possible && c->known_ns > 0 && (o->decision.device_ns <= 0 || c->known_ns < o->decision.device_ns))
             o->decision.device_ns = c->known_ns;
     }
@@ -191,6 +210,7 @@ static void describe_shares(yoke__offload *o, const yoke__taker *taker, int64_t 
 
 static void learn_alone(const yoke__offload *o, unsigned place, double ns)
 {
+    ns = ns - o->moves_ns[place] > ns / 8 ? ns - o->moves_ns[place] : ns / 8;
     yoke__offload_learn(o, place, ns);
     if (o->row != NULL)
         yoke__coexec_learn_alone(o, place, ns);

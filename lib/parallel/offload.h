@@ -31,7 +31,8 @@ typedef struct yoke__offload {
     uint32_t call; /* of this kernel and class */
     unsigned places;
     yoke__candidate candidate[YOKE__PLACES];
-    bool busy[YOKE__PLACES]; /* another call had it */
+    double moves_ns[YOKE__PLACES]; /* part of the candidate's time that is not the place's: see yoke__offload_moves */
+    bool busy[YOKE__PLACES];       /* another call had it */
     bool any_busy;
     yoke__group group;
     yoke_decision decision;
@@ -48,6 +49,16 @@ void yoke__offload_learn(const yoke__offload *o, unsigned place, double ns);
 void yoke__offload_share(yoke__offload *o, int device, size_t items, unsigned pieces, double ns);
 /* How long a piece may take a device. */
 int64_t yoke__offload_limit(const yoke__offload *o);
+
+/* floor.c */
+
+/* Least time of the call on any device. */
+double yoke__offload_guess(const yoke__offload *o);
+/* What managed arrays that have to come first add to the usual time of a place. */
+double yoke__offload_moves(const yoke__offload *o, unsigned place);
+/* The same on this one, as transfers to it were measured: READY with *floor_ns; PREPARING while they are; REFUSED: they
+ * cannot be. */
+yoke__readiness yoke__offload_floor(const yoke__offload *o, unsigned device, double *floor_ns);
 
 /* coexec.c */
 

@@ -3,6 +3,7 @@
 #define YOKE_LIB_PARALLEL_H
 
 #include "lib/cpu/cpu.h"
+#include "lib/memory/memory.h"
 #include "lib/schedule/schedule.h"
 #include "yoke/parallel.h"
 #include "yoke/topology.h"
@@ -59,6 +60,9 @@ static inline int yoke__check_options(const yoke_options *options)
 
 /* --- costs.c: what an item of a kernel costs on one core, learned; one table per runtime, shared by all threads --- */
 
+/* Of one kernel, by size class: see yoke__headcount. */
+typedef struct yoke__headcounts yoke__headcounts;
+
 /* One kernel's estimates, by size class (powers of two of the number of items). */
 typedef struct yoke__cost {
     _Atomic(const void *) key;
@@ -67,6 +71,7 @@ typedef struct yoke__cost {
     /* Where there are two ways, how often one was chosen, and each way's time by item as it passed. */
     _Atomic uint32_t choices[64];
     _Atomic float passed_ns[2][64];
+    yoke__headcounts *_Atomic headcounts; /* NULL until a map may be bound by memory */
 } yoke__cost;
 
 yoke__costs *yoke__costs_create(void);
@@ -86,6 +91,9 @@ typedef struct yoke__choice {
 } yoke__choice;
 yoke__choice yoke__cost_choose(yoke__cost *cost, size_t items, unsigned burst);
 void yoke__cost_learn_choice(yoke__cost *cost, size_t items, double passed_ns, yoke__choice choice);
+/* How many of so many workers a map beyond the caches gets; see yoke__headcount_choose. All of them without memory. */
+yoke__headcount_choice yoke__cost_choose_workers(yoke__cost *cost, size_t items, unsigned workers, bool quiet);
+void yoke__cost_learn_workers(yoke__cost *cost, size_t items, double passed_ns, yoke__headcount_choice choice);
 /* Whether this call should be timed: short calls are only now and then, for two looks at the clock cost 50 ns. */
 bool yoke__cost_wants_time(yoke__cost *cost, double predicted_ns);
 
@@ -147,7 +155,40 @@ int yoke__run_checked(yoke_runtime *runtime, const yoke_options *options, const 
 /* The detail of a call that its deadline or a cancel ended, for either status; others pass. */
 int yoke__end_early(int status);
 
-/* The same, without devices. *workers: for how many it was planned. */
+/* --- residency.c: managed arrays of a call --- */
+
+/* Before the workers run items [begin, end): what they read becomes valid on the host, and what they write only there. */
+int yoke__bring_home_now(const yoke__work *work, size_t begin, size_t end);
+static inline int yoke__bring_home(const yoke__work *work, size_t begin, size_t end)
+{
+    return yoke__memory_is_away() && work->checked != NULL ? yoke__bring_home_now(work, begin, end) : YOKE_OK;
+}
+/* What the call wrote becomes valid on the host. */
+int yoke__write_back(const yoke__work *work);
+enum { YOKE__BORROWED = 64 };
+/* Parts of arrays that the program did not ask for; what does not fit here is not given back. */
+typedef struct yoke__borrowed {
+    unsigned count;
+    unsigned char *at[YOKE__BORROWED];
+    size_t bytes[YOKE__BORROWED];
+} yoke__borrowed;
+/* All arrays of the call become valid on the host, and stay so elsewhere, for those who look at them; and at the end the
+ * program is to ask for them again as if nobody had. */
+int yoke__borrow_copies(const yoke__work *work, yoke__borrowed *borrowed);
+void yoke__give_back(const yoke__work *work, const yoke__borrowed *borrowed, bool written);
+/* For who looks at the call's arrays wherever they are valid: they can be read and written to until they are closed. */
+void yoke__open_arrays(const yoke__work *work);
+void yoke__close_arrays(const yoke__work *work);
+/* What the call wrote is about to be written by the host. */
+int yoke__take_home(const yoke__work *work);
+/* Bytes that a call moves to where it runs and back: always those of plain arrays, and of managed ones what it reads and
+ * `home` lacks (YOKE__HOST: the workers). */
+typedef struct yoke__transfers {
+    double plain_in, plain_out, missing;
+} yoke__transfers;
+yoke__transfers yoke__transfers_to(const yoke__work *work, unsigned home);
+
+/* work.c: the same, without devices. *workers: for how many it was planned. */
 int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
                          unsigned *workers);
 

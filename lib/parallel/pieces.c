@@ -101,11 +101,10 @@ static int poll(void *context)
 
 /* --- the task --- */
 
-static void describe_array(yoke__task *task, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
+static void describe_array(yoke__task_array *array, unsigned k, const yoke__checked *checked, const yoke_extent *extent)
 {
     const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    yoke__task_array *array = &task->array[k];
-    array->host = checked->call.argument[k];
+    *array = (yoke__task_array){.host = checked->call.argument[k]};
     if ((checked->kernel->sliced >> k & 1) == 0) {
         array->bytes = (size_t)extent->count * parameter->size;
         return;
@@ -118,27 +117,33 @@ static void describe_array(yoke__task *task, unsigned k, const yoke__checked *ch
     array->after = (size_t)extent->after;
 }
 
+void yoke__describe_arrays(yoke__task_array array[YOKE_MAX_PARAMETERS], const yoke__checked *checked)
+{
+    yoke_extent extents[YOKE_MAX_PARAMETERS];
+    checked->kernel->extents(&checked->call, extents); /* found good by the check */
+    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(arrays);
+        describe_array(&array[k], k, checked, &extents[k]);
+    }
+}
+
 void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
 {
     const yoke__work *work = taker->pieces->work;
     const yoke__checked *checked = work->checked;
-    yoke_extent extents[YOKE_MAX_PARAMETERS];
     *task = (yoke__task){.kernel = checked->kernel,
                          .call = checked->call,
                          .items = work->items,
                          .block = work->block,
                          .partials = work->partials,
                          .indivisible = work->indivisible,
+                         .write_back = yoke__has_flag(taker->pieces->options, YOKE_WRITE_BACK),
                          .take = take,
                          .done = done,
                          .lost = lost,
                          .poll = poll,
                          .context = taker};
-    checked->kernel->extents(&checked->call, extents); /* found good by the check */
-    for (uint32_t arrays = checked->kernel->arrays; arrays != 0; arrays &= arrays - 1) {
-        const unsigned k = (unsigned)__builtin_ctz(arrays);
-        describe_array(task, k, checked, &extents[k]);
-    }
+    yoke__describe_arrays(task->array, checked);
 }
 
 /* --- by the workers --- */
@@ -167,24 +172,20 @@ static int run_again(yoke__pieces *p, yoke_runtime *runtime, const void *key, si
     return status;
 }
 
-/* The first item that nobody took, and the one after the last of these. */
-static void untaken(const yoke__pieces *p, size_t *begin, size_t *end)
-{
-    *begin = p->divided ? p->division.front : p->next;
-    *end = p->divided ? p->division.back : p->work->items;
-}
-
 int yoke__pieces_finish(yoke__pieces *p, yoke_runtime *runtime, const void *key)
 {
     int status = YOKE_OK;
-    size_t begin, end;
     if (p->lost_track)
         return yoke__fail(YOKE_EINTERNAL, "kernel %s: a device failed at more pieces than it may take",
                           p->work->checked->kernel->name);
     for (unsigned k = 0; k < p->lost_count && status == YOKE_OK; k++)
         status = run_again(p, runtime, key, p->lost[k].begin, p->lost[k].end);
-    untaken(p, &begin, &end);
-    if (status == YOKE_OK && begin < end)
-        status = run_again(p, runtime, key, begin, end);
+    if (!p->divided && status == YOKE_OK && p->next < p->work->items)
+        return run_again(p, runtime, key, p->next, p->work->items);
+    for (unsigned k = 0; k < p->division.count && status == YOKE_OK; k++) {
+        const yoke__zone *untaken = &p->division.zone[k];
+        if (untaken->begin < untaken->end)
+            status = run_again(p, runtime, key, untaken->begin, untaken->end);
+    }
     return status;
 }

@@ -44,6 +44,8 @@ static inline double yoke__taker_ns(const yoke__taker *taker, int64_t start)
     return atomic_load(&taker->count) > 0 ? (double)(atomic_load(&taker->last_ns) - start) : 0;
 }
 
+/* The arrays of a call, as a task has them. */
+void yoke__describe_arrays(yoke__task_array array[YOKE_MAX_PARAMETERS], const yoke__checked *checked);
 /* A task over all of the call's items for the taker. What it points to must stay until the task's end. */
 void yoke__pieces_task(yoke__task *task, yoke__taker *taker);
 /* The next piece of a division. */

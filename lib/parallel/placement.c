@@ -165,7 +165,7 @@ static int count_pages(const unsigned char *start, yoke_placement_report *report
     return YOKE_OK;
 }
 
-static int report_block(const yoke_runtime *runtime, const yoke__block *block, const void *memory, size_t bytes,
+static int report_block(const yoke_runtime *runtime, yoke__block *block, const void *memory, size_t bytes,
                         yoke_placement_report *report)
 {
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
@@ -180,7 +180,11 @@ static int report_block(const yoke_runtime *runtime, const yoke__block *block, c
     report->nodes = nodes < YOKE_REPORT_NODES ? nodes : YOKE_REPORT_NODES;
     for (unsigned k = 0; k < report->nodes; k++)
         (void)find_node(runtime, k, &report->os_node[k]);
-    return count_pages((const unsigned char *)yoke__block_start(block) + first, report);
+    yoke__memory_guard_open(block,
+                            (yoke__span){0, yoke__block_bytes(block)}); /* the system tells nothing of other pages */
+    const int status = count_pages((const unsigned char *)yoke__block_start(block) + first, report);
+    yoke__memory_guard_close(block);
+    return status;
 }
 
 /* `whole`: the array in which `memory` lies, whatever `bytes` says. */

@@ -75,7 +75,7 @@ static void free_parts(yoke_runtime *runtime)
 {
     runtime->topology_stays |= !yoke__devices_close(runtime->devices);
     yoke__costs_free(runtime->costs);
-    yoke__free(runtime->checks);
+    yoke__checks_close(runtime->checks);
     if (!runtime->topology_stays)
         yoke__topology_free(runtime->topology);
     yoke__free(runtime);
@@ -194,8 +194,8 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
 
 int yoke__check_given_options(const yoke_options *options)
 {
-    const unsigned known =
-        YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
+    const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE |
+                           YOKE_ALWAYS_COEXECUTE | YOKE_WRITE_BACK;
     const unsigned both = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
     if (options->size != 0 && options->size != sizeof *options)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",

@@ -53,6 +53,7 @@ typedef struct settled {
     unsigned workers;
     bool open; /* it was a choice between the caller alone and a division: */
     yoke__choice choice;
+    yoke__headcount_choice count;
 } settled;
 
 /* For a map of some microseconds the price of sharing it (lines that change caches, a claim) is not known beforehand:
@@ -62,6 +63,22 @@ static bool may_stay_alone(const yoke_options *options, const yoke__work *work, 
 {
     return plan->workers > 1 && item_ns > 0 && !work->large && is_plain(options) &&
            item_ns * (double)load->items < YOKE__WAKE_NS;
+}
+
+/* Of a map that memory may be the bound of. */
+static bool may_take_fewer(const yoke_runtime *runtime, const yoke_options *options, const yoke__work *work,
+                           const yoke__load *load)
+{
+    return load->workers >= YOKE__HEADCOUNT_WORKERS && work->checked != NULL &&
+           work->checked->bytes > runtime->cache_bytes && load->item_ns * (double)load->items >= YOKE__HEADCOUNT_NS &&
+           !load->always_divide && (options == NULL || options->workers == 0);
+}
+
+static yoke__headcount_choice choose_workers(yoke__cost *cost, const yoke__work *work, const yoke__load *load)
+{
+    const bool whole = load->items * work->scale >= work->total;
+    const bool other_trial = work->large && work->choice.trial;
+    return yoke__cost_choose_workers(cost, work->total, load->workers, !whole || other_trial);
 }
 
 /* Runs items [first, all) as a job of the team, or alone where that is better. */
@@ -79,6 +96,10 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
         load.always_divide = (options->flags & YOKE_ALWAYS_DIVIDE) != 0;
         if (options->workers != 0 && options->workers < load.workers)
             load.workers = options->workers;
+    }
+    if (may_take_fewer(runtime, options, work, &load)) {
+        how->count = choose_workers(how->cost, work, &load);
+        load.workers = how->count.workers;
     }
     yoke__plan plan = yoke__plan_division(&load);
     how->open = may_stay_alone(options, work, &load, &plan, item_ns);
@@ -140,6 +161,8 @@ static void learn(yoke_runtime *runtime, const yoke__work *work, const settled *
         yoke__cost_learn_choice(how->cost, work->total, ns, work->choice);
     else if (how->open)
         yoke__cost_learn_choice(how->cost, work->total, ns, how->choice);
+    if (how->count.learn)
+        yoke__cost_learn_workers(how->cost, work->total, ns / (double)work->scale, how->count);
     atomic_store_explicit(&runtime->last_end_ns, end, memory_order_relaxed);
 }
 
@@ -175,6 +198,9 @@ int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, con
 {
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
     const double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
+    const int status = yoke__bring_home(work, work->begin, work->items);
+    if (status != YOKE_OK)
+        return status;
     return run_known(runtime, options, cost, item_ns, work, workers);
 }
 
@@ -226,6 +252,9 @@ static int run_told(yoke_runtime *runtime, const yoke_options *options, yoke__co
 YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work)
 {
     if (work->items <= work->step && is_plain(options) && !runtime->devices_only) { /* nothing to divide or learn */
+        const int status = yoke__bring_home(work, work->begin, work->items);
+        if (status != YOKE_OK)
+            return status;
         yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
         return YOKE_OK;
     }
@@ -241,9 +270,10 @@ YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, 
             return yoke__run_with_devices(runtime, options, key, work, predicted_ns);
     }
     unsigned workers;
-    const int status = runtime->explains
-                           ? run_told(runtime, options, cost, item_ns, work)
-                           : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
+    int status = yoke__bring_home(work, work->begin, work->items);
+    if (status == YOKE_OK)
+        status = runtime->explains ? run_told(runtime, options, cost, item_ns, work)
+                                   : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
     if (options != NULL && status == YOKE_OK)
         yoke__note_piece(options, -1, work, 0, work->items);
     return status;

@@ -20,22 +20,6 @@ static const double DEVICE_FRACTION = 0.33;  /* of its share; two are in flight 
 static const double NEWS = 0.5;              /* how much of a rate a piece replaces */
 static const double SPREAD = 0.2;            /* of who is not known */
 
-void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
-                          const yoke__rate *rates, int64_t now_ns)
-{
-    memset(d, 0, sizeof *d);
-    d->items = d->back = items;
-    d->step = step > 0 ? step : 1;
-    d->count = count < YOKE__MOST_PARTICIPANTS ? count : YOKE__MOST_PARTICIPANTS;
-    d->start_ns = now_ns;
-    for (unsigned k = 0; k < d->count; k++) {
-        d->participant[k].rate = yoke__rate_sane(rates[k]);
-        if (k == WORKERS)
-            d->participant[k].rate.launch_ns = yoke__rate_team_launch_ns(&rates[k]);
-        d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
-    }
-}
-
 static void tick(yoke__division *d, int64_t now_ns)
 {
     const double passed = now_ns > d->start_ns ? (double)((uint64_t)now_ns - (uint64_t)d->start_ns) : 0;
@@ -94,7 +78,37 @@ static double end_of_rest(const yoke__division *d, unsigned without)
         if (k != without && is_active(p) && is_known(&p->rate))
             runners[count++] = (runner){ready_ns(d, p), item_ns_now(d, p)};
     }
-    return yoke__end_together(runners, count, (double)(d->back - d->front));
+    return yoke__end_together(runners, count, (double)d->rest);
+}
+
+/* Of those who are known; the others take theirs from them. */
+static void begin_zones(yoke__division *d)
+{
+    double share[YOKE__MOST_PARTICIPANTS] = {0};
+    const double end = end_of_rest(d, d->count);
+    for (unsigned k = 0; k < d->count; k++) {
+        const yoke__participant *p = &d->participant[k];
+        if (is_active(p) && is_known(&p->rate))
+            share[k] = fmax(end - ready_ns(d, p), 0) / item_ns_now(d, p);
+    }
+    yoke__zones_begin(d, share);
+}
+
+void yoke__division_begin(yoke__division *d, size_t items, size_t step, bool workers, unsigned count,
+                          const yoke__rate *rates, int64_t now_ns)
+{
+    memset(d, 0, sizeof *d);
+    d->items = d->rest = items;
+    d->step = step > 0 ? step : 1;
+    d->count = count < YOKE__MOST_PARTICIPANTS ? count : YOKE__MOST_PARTICIPANTS;
+    d->start_ns = now_ns;
+    for (unsigned k = 0; k < d->count; k++) {
+        d->participant[k].rate = yoke__rate_sane(rates[k]);
+        if (k == WORKERS)
+            d->participant[k].rate.launch_ns = yoke__rate_team_launch_ns(&rates[k]);
+        d->participant[k].state = k == WORKERS && !workers ? ABSENT : AWAITED;
+    }
+    begin_zones(d);
 }
 
 /* --- the size of a piece --- */
@@ -154,7 +168,7 @@ static bool comes_late(const yoke__division *d, unsigned who, double least)
 static double wanted(const yoke__division *d, unsigned who)
 {
     const yoke__participant *p = &d->participant[who];
-    const double rest = (double)(d->back - d->front), step = (double)d->step;
+    const double rest = (double)d->rest, step = (double)d->step;
     const double item_ns = item_ns_now(d, p), shortest = shortest_ns(d, who) / item_ns;
     const unsigned unknown = others_of(d, who).unknown;
     if (!is_known(&p->rate))
@@ -175,38 +189,6 @@ static double wanted(const yoke__division *d, unsigned who)
 }
 
 /* --- pieces --- */
-
-static size_t to_size(double items, size_t most)
-{
-    return items >= (double)most ? most : items >= 1 ? (size_t)items : 1;
-}
-
-static size_t step_of(const yoke__division *d)
-{
-    return d->step > 0 ? d->step : 1;
-}
-
-/* A piece of the front, in whole steps but for the last. */
-static size_t cut_front(const yoke__division *d, double items, size_t most)
-{
-    const size_t rest = d->back - d->front;
-    const size_t bound = most < rest ? most : rest, step = step_of(d);
-    const size_t size = to_size(items + (double)step / 2, bound);
-    const size_t whole = size > step ? size / step * step : step < rest ? step : rest;
-    return rest - whole < step && rest <= bound ? rest : whole;
-}
-
-/* A piece of the back that leaves whole steps, unless a step is too much. */
-static size_t cut_back(const yoke__division *d, double items, size_t most)
-{
-    const size_t rest = d->back - d->front, bound = most < rest ? most : rest;
-    const size_t step = step_of(d), size = to_size(items, bound);
-    const size_t up = (d->back - size) % step; /* front is a multiple, so no piece begins before it */
-    const size_t longer = size + up, shorter = step - up < size ? size - (step - up) : 0;
-    if (longer <= bound && (up < step - up || shorter == 0))
-        return longer;
-    return up > 0 && shorter > 0 ? shorter : size;
-}
 
 /* Times are fitted by launch + items * item_ns, with least squares of relative errors: short pieces tell of the
  * launch. */
@@ -301,18 +283,14 @@ bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t
     if (p->state == AWAITED)
         p->asked_ns = d->now_ns;
     p->state = RUNNING;
-    const double items = d->front < d->back && (most > 0 || who == WORKERS) ? wanted(d, who) : 0;
+    const double items = d->rest > 0 && (most > 0 || who == WORKERS) ? wanted(d, who) : 0;
     if (items <= 0) {
         p->state = REFUSED;
         return false;
     }
-    const size_t size = who == WORKERS ? cut_front(d, items, most) : cut_back(d, items, most);
-    *begin = who == WORKERS ? d->front : d->back - size;
+    const size_t size = yoke__zones_take(d, who, items, most, begin);
     *end = *begin + size;
-    if (who == WORKERS)
-        d->front += size;
-    else
-        d->back -= size;
+    d->rest -= size;
     p->last = size;
     p->flight[p->in_hand].items = size;
     p->flight[p->in_hand++].start_ns = d->now_ns;

@@ -1,4 +1,4 @@
-/* What division.c and rate.c share. */
+/* What division.c, zones.c and rate.c share. */
 #ifndef YOKE_SCHEDULE_RATE_H
 #define YOKE_SCHEDULE_RATE_H
 
@@ -24,6 +24,10 @@ typedef struct runner {
 /* When all of them end together, if each begins when it is ready and whoever is ready too late stays out; sorts
  * them. */
 double yoke__end_together(runner *runners, unsigned count, double items);
+
+/* zones.c: by the expected shares; the next piece of about so many items, from *begin. Some must be left. */
+void yoke__zones_begin(yoke__division *d, const double *share);
+size_t yoke__zones_take(yoke__division *d, unsigned who, double items, size_t most, size_t *begin);
 
 yoke__rate yoke__rate_sane(yoke__rate rate);
 double yoke__rate_team_launch_ns(const yoke__rate *rate);

@@ -58,6 +58,45 @@ double yoke__learn(double estimate, double observed);
  * estimate within stays, and one outside is moved to the bound. */
 double yoke__learn_shared(double estimate, double observed, unsigned workers);
 
+/* --- how many workers a loop bound by memory wants: measured, for a fraction may reach all of its bandwidth --- */
+
+enum {
+    YOKE__HEADCOUNTS = 16,       /* all workers, half of them, a quarter, ... down to two */
+    YOKE__HEADCOUNT_WORKERS = 4, /* fewer are not worth a trial, */
+    YOKE__HEADCOUNT_NS = 200000  /* nor is a shorter map */
+};
+
+/* What is known of the counts of one kernel at one size. Zeroed: nothing, and all are taken. */
+typedef struct yoke__headcount {
+    unsigned workers;                /* all; known of this number only */
+    unsigned kept, tried;            /* workers >> kept take part; tried differs during a trial */
+    unsigned last;                   /* of the last call */
+    unsigned left;                   /* calls at most until the trial ends */
+    uint64_t calls, next;            /* so far; when the next trial may begin */
+    uint64_t due[YOKE__HEADCOUNTS];  /* when this one may be tried next */
+    double time[YOKE__HEADCOUNTS];   /* of a call with this one, in a unit that all have in common; 0: unknown */
+    unsigned seen[YOKE__HEADCOUNTS]; /* trials that `time` comes from */
+    double usual_ns;                 /* by item, with the one kept; 0: unknown */
+    double spread;                   /* relative, of what `usual_ns` is learned from */
+    unsigned fresh;                  /* looks until a count kept since lately is believed */
+    int off;                         /* the last look was far above (1) or below (-1) the usual one */
+    double row[3];                   /* calls in a row with one count */
+    unsigned in_row;
+} yoke__headcount;
+
+typedef struct yoke__headcount_choice {
+    unsigned workers;
+    unsigned index;
+    bool trial; /* of another count than the one kept */
+    bool learn; /* the call's time is to be told */
+} yoke__headcount_choice;
+
+/* For a call with so many items when `workers` could take part. `quiet`: something else is tried in this call, or it is a
+ * part of one: then the kept count, and nothing is learned. */
+yoke__headcount_choice yoke__headcount_choose(yoke__headcount *h, unsigned workers, double items, bool quiet);
+/* The time by item of a call that was chosen so. */
+void yoke__headcount_learn(yoke__headcount *h, yoke__headcount_choice choice, double item_ns);
+
 /* A place that a whole call may go to: the workers, or a device. */
 typedef struct yoke__candidate {
     bool possible;
@@ -113,11 +152,19 @@ typedef struct yoke__participant {
     } flight[2]; /* in_hand of them, the oldest first */
 } yoke__participant;
 
+/* Items that were not taken yet, of those where a participant begins. */
+typedef struct yoke__zone {
+    size_t begin, end;
+} yoke__zone;
+
 /* Pure: no clock, no lock, no memory; calls on one division must not overlap. Any numbers are safe, also clocks that go
- * backwards. Participant 0 are the workers, a team that takes pieces from the front, one at a time; the others are
- * devices, from the back, two at a time (a third take() tells that the first has ended, whether or not done() did). */
+ * backwards. Participant 0 are the workers, a team that takes pieces one at a time, from the front of its zone; the others
+ * are devices, two at a time, from the back of theirs (a third take() tells that the first has ended, whether or not
+ * done() did). Zones are as large as the shares that are expected and lie in the order of the participants, so that who
+ * keeps its speed gets the same items in call after call; who is through with its own goes on in another's. */
 typedef struct yoke__division {
-    size_t front, back; /* [front, back) is not taken yet */
+    size_t rest; /* items that were not taken yet: those of all zones */
+    yoke__zone zone[YOKE__MOST_PARTICIPANTS];
     size_t items, step;
     unsigned count;
     int64_t start_ns;
@@ -139,8 +186,8 @@ bool yoke__division_take(yoke__division *d, unsigned who, int64_t now_ns, size_t
  * pieces at once. */
 void yoke__division_done(yoke__division *d, unsigned who, int64_t now_ns, size_t items);
 
-/* It takes no more, and what it has in hand will not come: the caller runs that elsewhere, and what is left between
- * front and back when all participants are through. */
+/* It takes no more, and what it has in hand will not come: the caller runs that elsewhere, and what is left in the zones
+ * when all participants are through. */
 void yoke__division_drop(yoke__division *d, unsigned who);
 
 /* At the end, updates what is known of a participant by what the run has shown; no change if it did nothing. */

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,16 @@ void *grab(size_t count, size_t size)
     void *memory = calloc(count > 0 ? count : 1, size);
     if (memory == NULL)
         fail("no memory for %zu items of %zu bytes", count, size);
+    return memory;
+}
+
+void *grab_managed(size_t count, size_t size)
+{
+    if (size > 0 && count > SIZE_MAX / size)
+        fail("no memory for %zu items of %zu bytes", count, size);
+    void *memory = yoke_alloc(count * size, YOKE_PLACE_DEFAULT);
+    if (memory == NULL)
+        fail("%s", yoke_error_detail());
     return memory;
 }
 

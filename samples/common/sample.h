@@ -15,6 +15,9 @@ void must(int status);
 /* Zeroed memory for so many items of that size, or failure. */
 void *grab(size_t count, size_t size);
 
+/* The same as a managed array: freed with yoke_free(), and the host says when it reads or writes it (yoke/memory.h). */
+void *grab_managed(size_t count, size_t size);
+
 /* Prints the text and ends: for --help with status 0, for a number of arguments outside [least, most] with 2. */
 void usage(int argc, char *const *argv, int least, int most, const char *text);
 

@@ -411,5 +411,5 @@ static void parallel(size_t n, bench_range body, void *argument)
     body(0, n, argument);
 }
 
-static const struct bench_memory memory = {open_array, close_array};
+static const struct bench_memory memory = {.open = open_array, .close = close_array};
 const struct bench_contestant bench_contestant = {find, parallel, NULL, &memory, ready};

@@ -40,7 +40,7 @@ static void array_close(void *array, size_t bytes)
                bytes < HUGE_PAGE ? (bytes + 4095) / 4096 * 4096 : (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE);
 }
 
-static const struct bench_memory pages = {array_open, array_close};
+static const struct bench_memory pages = {.open = array_open, .close = array_close};
 
 /* A number in [0, 1) that looks random and depends on its place alone. */
 static float unit(size_t place, unsigned salt)
@@ -102,6 +102,8 @@ int bench_job_open(bench_job *job, const struct bench_workload *workload, size_t
         } else {
             job->scratch = array;
         }
+        if (job->memory->write != NULL)
+            job->memory->write(array);
         parallel(elements, fill, &filling);
     }
     return 0;
@@ -122,8 +124,11 @@ void bench_job_close(bench_job *job)
 
 void bench_job_spoil(bench_job *job)
 {
-    for (int k = 0; k < job->workload->outputs; k++)
+    for (int k = 0; k < job->workload->outputs; k++) {
+        if (job->memory->write != NULL)
+            job->memory->write(job->out[k]);
         memset(job->out[k], 0x7b, job->n * job->workload->item_bytes);
+    }
     job->result = -12345.0f;
 }
 
@@ -144,6 +149,8 @@ int bench_job_checksums(const bench_job *job, double sums[BENCH_CHECKSUMS])
     }
     size_t elements = job->workload->kind == BENCH_BLUR ? 3 * job->n : job->n;
     int parts = BENCH_CHECKSUMS;
+    for (int k = 0; k < job->workload->outputs && job->memory->read != NULL; k++)
+        job->memory->read(job->out[k]);
     for (int part = 0; part < parts; part++) {
         size_t begin = elements * (size_t)part / (size_t)parts;
         size_t end = elements * ((size_t)part + 1) / (size_t)parts;

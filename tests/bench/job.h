@@ -16,6 +16,9 @@ extern "C" {
 struct bench_memory {
     void *(*open)(size_t bytes);
     void (*close)(void *array, size_t bytes);
+    /* Before the host reads an array, and before it writes all of it; NULL: it is always the host's. */
+    void (*read)(const void *array);
+    void (*write)(void *array);
 };
 
 typedef struct bench_job {

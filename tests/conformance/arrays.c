@@ -198,10 +198,18 @@ bool arrays_make(arrays *set, const subject *s, const problem *p, mode m, uint64
     return true;
 }
 
+/* The host writes all of it, guards included. */
+static void begin_writing(const placed *to)
+{
+    if (to->from_yoke && yoke_write_range(to->start - to->front, to->front + to->bytes + GUARD) == NULL)
+        fprintf(stderr, "arrays cannot be written anew: %s\n", yoke_error_detail()); /* and will be found wrong */
+}
+
 void arrays_reset(arrays *set)
 {
     for (size_t k = 0; k < set->count; k++) {
         const placed *to = &set->actual[k];
+        begin_writing(to);
         memset(to->start - to->front, GUARD_BYTE, to->front);
         memcpy(to->start, set->given[k], to->bytes);
         memset(to->start + to->bytes, GUARD_BYTE, GUARD);
@@ -243,6 +251,10 @@ bool arrays_check(const arrays *set, char detail[DETAIL])
 {
     for (size_t k = 0; k < set->count; k++) {
         const placed *at = &set->actual[k];
+        if (at->from_yoke && yoke_read_range(at->start - at->front, at->front + at->bytes + GUARD) == NULL) {
+            snprintf(detail, DETAIL, "array %s does not come back: %s", set->s->arrays[k].name, yoke_error_detail());
+            return false;
+        }
         if (first_difference(set, k, detail) != SIZE_MAX)
             return false;
         if (!guard_holds(at->start - at->front, at->front) || !guard_holds(at->start + at->bytes, GUARD)) {

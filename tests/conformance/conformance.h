@@ -127,9 +127,9 @@ double draw_double(uint64_t *state, double low, double high);
 bool arrays_make(arrays *set, const subject *s, const problem *p, mode m, uint64_t seed);
 /* The actual arrays as before the call, guards written anew. */
 void arrays_reset(arrays *set);
-/* False with a text when an element, an input or a guard is not as it should be. */
+/* Brings them to the host. False with a text when an element, an input or a guard is not as it should be. */
 bool arrays_check(const arrays *set, char detail[DETAIL]);
-/* From now on the result must have the bits it has now. */
+/* After a check: from now on the result must have the bits it has now. */
 bool arrays_adopt(arrays *set);
 void arrays_free(arrays *set);
 

@@ -241,7 +241,7 @@ static void fork_before_devices_were_used_leaves_them_to_the_child(void **state)
     assert_true(succeeds(fork_before_use));
 }
 
-static float *held;
+static float *held, *away; /* results of a device; the parent looked at the first before the fork */
 
 static int live_as_a_fork(void)
 {
@@ -267,8 +267,12 @@ static int live_as_a_fork(void)
         CHECK(parallel_map_on(any, NULL, dev_heavy, LARGE / 8, x, y) == YOKE_OK);
     CHECK(yoke_close(cpu) == YOKE_OK);
     CHECK(yoke_close(any) == YOKE_OK);
-    CHECK(held[N - 1] == 7.0f);
+    CHECK(yoke_read(held) == held && held[N - 1] == 7.0f);
+    CHECK(yoke_read(away) == NULL && strstr(yoke_error_detail(), "before the fork") != NULL);
+    CHECK(parallel_map(dev_scale, N, away, y, 2.0f) == YOKE_EFORKED);
+    CHECK(parallel_map(dev_scale, N, x, away, 2.0f) == YOKE_OK && away[N - 1] == 7.0f); /* written anew */
     CHECK(yoke_free(held) == YOKE_OK);
+    CHECK(yoke_free(away) == YOKE_OK);
     CHECK(yoke_close(inherited) == YOKE_OK);
     return 0;
 }
@@ -276,22 +280,26 @@ static int live_as_a_fork(void)
 static int fork_after_use(void)
 {
     CHECK(begin() == 0);
-    CHECK(setenv("FAKECL_UNIFIED", "1", 1) == 0);
     yoke_decision d;
     inherited = open_runtime("gpu:0");
     CHECK(inherited != NULL);
     CHECK(maps(NULL, NULL));
     CHECK(maps(NULL, &(yoke_options){.devices = "gpu:1"})); /* the default runtime knows them, too */
     held = yoke_alloc(N * sizeof *held, YOKE_PLACE_DEFAULT);
-    CHECK(held != NULL);
+    away = yoke_alloc(N * sizeof *away, YOKE_PLACE_DEFAULT);
+    CHECK(held != NULL && away != NULL);
     for (int k = 0; k < N; k++)
         x[k] = 3.0f;
     CHECK(parallel_map_on(inherited, NULL, dev_scale, N, x, held, 2.0f) == YOKE_OK);
+    CHECK(parallel_map_on(inherited, NULL, dev_scale, N, x, away, 2.0f) == YOKE_OK);
+    CHECK(yoke_read(held) == held);
     CHECK(succeeds(live_as_a_fork));
     CHECK(maps(inherited, NULL)); /* and the parent goes on */
     CHECK(yoke_last_decision(&d) == YOKE_OK && d.device == 0 && d.device_items == N);
     CHECK(held[N - 1] == 7.0f);
+    CHECK(yoke_read(away) == away && away[N - 1] == 7.0f);
     CHECK(yoke_free(held) == YOKE_OK);
+    CHECK(yoke_free(away) == YOKE_OK);
     CHECK(yoke_close(inherited) == YOKE_OK);
     CHECK(control("violations?") == 0);
     return 0;

@@ -35,6 +35,7 @@ static void run_jobs(raw *r, const limits *found, yoke_runtime *devices, yoke_ru
         const bool made = now_s() < r->deadline_s && job_make(&j, which, r, found, workers);
         if (made) {
             measure_through(r, &j, found, devices, k); /* first: drivers keep what they compile */
+            measure_managed(r, &j, found, devices, k);
             measure_resident(r, &j, found);
             job_free(&j);
         } else if (now_s() >= r->deadline_s) {

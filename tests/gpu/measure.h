@@ -110,11 +110,32 @@ double job_error(const job *j, void *const *arrays, float result);
 /* Least seconds that its traffic and operations take once all is on the device. */
 double job_limit(const job *j, const limits *limit);
 
-/* --- resident.c, through.c --- */
+/* --- resident.c, through.c, managed.c --- */
 
 /* The kernel that Yoke makes, on arrays that stay on the device. */
 void measure_resident(raw *r, const job *j, const limits *limit);
 /* Calls of Yoke from arrays of the program. */
 void measure_through(raw *r, const job *j, const limits *limit, yoke_runtime *devices, unsigned k);
+/* Calls of Yoke on managed arrays: those that stay on the device, and those that the host reads or writes in between. */
+void measure_managed(raw *r, const job *j, const limits *limit, yoke_runtime *devices, unsigned k);
+
+/* A call that is measured, and what the host does around it, in the same time; NULL: nothing. */
+typedef struct calls {
+    yoke_runtime *devices;
+    unsigned device;
+    void *const *arrays;
+    int (*before)(const job *j, void *const *arrays), (*after)(const job *j, void *const *arrays);
+} calls;
+
+typedef struct call_times {
+    double first, usual; /* seconds of the first, with compiling, and of one later */
+    double moved;        /* bytes per call, of the later ones */
+    bool ran_there;
+} call_times;
+
+/* A status of Yoke. */
+int measure_calls(const raw *r, const job *j, const calls *c, float *result, call_times *t);
+/* A row where it went wrong; true: it did not. */
+bool report_calls(const raw *r, const job *j, const char *what, int status, double error, bool ran_there);
 
 #endif

@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3

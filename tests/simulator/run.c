@@ -183,7 +183,7 @@ static double drive(run *r, bool workers)
 static double mend(const run *r, double at)
 {
     const scenario *s = r->w->of;
-    size_t items = r->d.back - r->d.front;
+    size_t items = r->d.rest;
     for (unsigned k = 0; k < r->count; k++)
         items += r->agent[k].lost;
     unsigned by = 0;

@@ -3,6 +3,7 @@
 #define YOKE_TESTS_UNIT_SUPPORT_H
 
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,6 +75,13 @@ static inline unsigned long rounds_of(unsigned long everyday)
     unsigned long scale = text != NULL ? strtoul(text, NULL, 10) : 1;
     unsigned long rounds = everyday * (scale > 0 ? scale : 1);
     return SANITIZED ? (rounds + 9) / 10 : rounds;
+}
+
+/* Signals that a thread raises on itself by what it does: those of others are blocked in the library's threads. */
+static inline bool is_of_a_fault(int number)
+{
+    return number == SIGSEGV || number == SIGBUS || number == SIGILL || number == SIGFPE || number == SIGTRAP ||
+           number == SIGSYS;
 }
 
 static inline void sleep_ns(int64_t ns)

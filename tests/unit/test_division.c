@@ -17,14 +17,38 @@ typedef struct hands {
 typedef struct party {
     yoke__division d;
     hands hand[MOST];
-    size_t items, step, front, back, lost;
+    size_t items, step, taken, lost;
     unsigned count;
     int64_t now;
 } party;
 
+static yoke__zone piece[MOST_TAKES]; /* of the party under way */
+static unsigned owner[MOST_TAKES], pieces;
+
+static int by_begin(const void *left, const void *right)
+{
+    const yoke__zone *a = left, *b = right;
+    return (a->begin > b->begin) - (a->begin < b->begin);
+}
+
+/* Every item was taken once. */
+static void assert_all_taken(const party *t)
+{
+    size_t at = 0;
+    assert_int_equal(t->d.rest, 0);
+    assert_int_equal(t->taken, t->items);
+    qsort(piece, pieces, sizeof *piece, by_begin);
+    for (unsigned k = 0; k < pieces; k++) {
+        assert_int_equal(piece[k].begin, at);
+        at = piece[k].end;
+    }
+    assert_int_equal(at, t->items);
+}
+
 static void begin(party *t, size_t items, size_t step, bool workers, unsigned count, const yoke__rate *rates)
 {
-    *t = (party){.items = items, .step = step > 0 ? step : 1, .back = items, .count = count};
+    *t = (party){.items = items, .step = step > 0 ? step : 1, .count = count};
+    pieces = 0;
     yoke__division_begin(&t->d, items, step, workers, count, rates, t->now);
 }
 
@@ -36,20 +60,13 @@ static bool take(party *t, unsigned who, size_t most)
         t->hand[who].out = true;
         return false;
     }
-    assert_true(from < to);
-    assert_true(t->front < t->back);
-    if (who == 0) {
-        assert_true(from == t->front && to <= t->back);
-        assert_true(to == t->back || to % t->step == 0);
-        assert_true(to - from <= most || to - from <= t->step);
-        t->front = to;
-    } else {
-        assert_true(to == t->back && from >= t->front);
-        assert_true(to - from <= most);
-        assert_true(most < t->step || from % t->step == 0);
-        t->back = from;
-    }
-    assert_true(t->d.front == t->front && t->d.back == t->back);
+    assert_true(from < to && to <= t->items && pieces < MOST_TAKES);
+    assert_true(to - from <= most || (who == 0 && to - from <= t->step));
+    assert_true(from % t->step == 0 || (who > 0 && most < t->step));
+    owner[pieces] = who;
+    piece[pieces++] = (yoke__zone){from, to};
+    t->taken += to - from;
+    assert_true(t->d.rest == t->items - t->taken);
     hands *h = &t->hand[who];
     if (h->count == 2 || (who == 0 && h->count == 1)) /* what a third take() tells */
         h->size[0] = h->size[1], h->count--;
@@ -119,7 +136,7 @@ static void division_gives_every_item_once(void **state)
                 running |= !t.hand[k].out;
         }
         if (!running && !failed)
-            assert_true(t.front == t.back);
+            assert_all_taken(&t);
     }
 }
 
@@ -135,7 +152,7 @@ static void division_is_safe_with_nonsense(void **state)
         const unsigned count = (unsigned)draw_below(&seed, MOST + 1);
         yoke__division_begin(&d, any_size(&seed), any_size(&seed), draw_below(&seed, 2) == 0, count, rates,
                              (int64_t)draw(&seed));
-        size_t front = d.front, back = d.back;
+        size_t rest = d.rest;
         for (unsigned k = 0; k < 40; k++) {
             const unsigned who = (unsigned)draw_below(&seed, MOST + 2);
             size_t from = 0, to = 0;
@@ -144,10 +161,10 @@ static void division_is_safe_with_nonsense(void **state)
             else if (draw_below(&seed, 20) == 0)
                 yoke__division_drop(&d, who);
             else if (yoke__division_take(&d, who, (int64_t)draw(&seed), any_size(&seed), &from, &to)) {
-                assert_true(from < to && (who == 0 ? from == front : to == back));
-                front = who == 0 ? to : front, back = who == 0 ? back : from;
+                assert_true(from < to && to - from <= rest);
+                rest -= to - from;
             }
-            assert_true(d.front == front && d.back == back && front <= back);
+            assert_true(d.rest == rest);
             yoke__division_learn(&d, who, &rates[who % MOST]);
         }
         uint32_t worth = 0;
@@ -229,7 +246,7 @@ static void division_with_known_rates_ends_together_and_starves_nobody(void **st
         party t;
         begin(&t, items, 1 + draw_below(&seed, 128), true, count, rates);
         const double end = race(&t, racers), share = (double)items / speed;
-        assert_true(t.front == t.back);
+        assert_all_taken(&t);
         if (end > 1.05 * share + 2e5)
             fail_msg("%g ns; the ideal are %g ns", end, share);
         for (unsigned k = 0; k < count; k++) {
@@ -238,6 +255,37 @@ static void division_with_known_rates_ends_together_and_starves_nobody(void **st
                 fail_msg("participant %u of %u got %g of its share", k, count, part);
             assert_true(k > 0 || racers[k].last < racers[k].first);
         }
+    }
+}
+
+/* Managed arrays stay where their part was computed last. */
+static void participants_get_the_same_items_again(void **state)
+{
+    (void)state;
+    enum { ITEMS = 1000000, COUNT = 5 };
+    static unsigned char before[ITEMS];
+    uint64_t seed = seed_of(__func__);
+    yoke__rate rates[COUNT];
+    racer racers[COUNT];
+    for (unsigned k = 0; k < COUNT; k++) {
+        racers[k] = (racer){.item_ns = draw_double(&seed, 5, 50), .launch_ns = 2000};
+        rates[k] = (yoke__rate){.item_ns = racers[k].item_ns, .launch_ns = 2000};
+    }
+    for (unsigned run = 0; run < 3; run++) {
+        party t;
+        size_t same = 0;
+        for (unsigned k = 0; k < COUNT; k++)
+            racers[k] = (racer){.item_ns = rates[k].item_ns * draw_double(&seed, 0.97, 1.03), .launch_ns = 2000};
+        begin(&t, ITEMS, 8, true, COUNT, rates);
+        (void)race(&t, racers);
+        for (unsigned k = 0; k < pieces; k++)
+            for (size_t i = piece[k].begin; i < piece[k].end; i++) {
+                same += before[i] == owner[k];
+                before[i] = (unsigned char)owner[k];
+            }
+        assert_all_taken(&t);
+        if (run > 0 && same < ITEMS * 9ul / 10)
+            fail_msg("only %zu of %d items went where they were before", same, ITEMS);
     }
 }
 
@@ -255,9 +303,9 @@ static void division_goes_on_without_those_who_are_dropped(void **state)
     yoke__division_drop(&t.d, 2);
     assert_false(yoke__division_take(&t.d, 1, t.now, 1, &(size_t){0}, &(size_t){0}));
     t.hand[1] = t.hand[2] = (hands){.out = true};
-    const size_t left = t.back;
+    const size_t left = t.d.rest;
     (void)race(&t, racers);
-    assert_true(t.front == t.back);
+    assert_all_taken(&t);
     assert_true(racers[0].items == left);
 }
 
@@ -273,7 +321,7 @@ static void division_refuses_who_comes_too_late(void **state)
     begin(&t, 1000000, 1, false, 2, rates);
     while (take(&t, 1, SIZE_MAX))
         t.now += 1000000000;
-    assert_true(t.front == t.back);
+    assert_all_taken(&t);
 }
 
 static void prediction_leaves_out_who_delays(void **state)
@@ -316,6 +364,7 @@ int main(void)
         cmocka_unit_test(division_gives_every_item_once),
         cmocka_unit_test(division_is_safe_with_nonsense),
         cmocka_unit_test(division_with_known_rates_ends_together_and_starves_nobody),
+        cmocka_unit_test(participants_get_the_same_items_again),
         cmocka_unit_test(division_goes_on_without_those_who_are_dropped),
         cmocka_unit_test(division_refuses_who_comes_too_late),
         cmocka_unit_test(prediction_leaves_out_who_delays),

@@ -52,7 +52,7 @@ static void options_refused(yoke_options options, int wanted)
 static void absurd_options_are_refused_before_anything_runs(void **state)
 {
     (void)state;
-    options_refused((yoke_options){.flags = 32}, YOKE_EINVAL);
+    options_refused((yoke_options){.flags = 64}, YOKE_EINVAL);
     options_refused((yoke_options){.flags = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE}, YOKE_EINVAL);
     options_refused((yoke_options){.flags = 1u << 31}, YOKE_EINVAL);
     options_refused((yoke_options){.size = 1}, YOKE_EVERSION);

@@ -1,0 +1,266 @@
+/* The mover: a second thread and queue of a session, so that one who waits for an array need not wait for kernels that do
+ * not use it. It reads into staging and copies that, for a device that hangs may write at any later time. */
+#include <stdio.h>
+#include <string.h>
+
+#include "lib/opencl/move.h"
+
+enum { SLOTS = 2, LOOK_NS = 10000000, SPIN_NS = 60000 };
+#define SLOT_BYTES ((size_t)4 << 20)
+
+typedef struct move {
+    errand errand; /* first: it is cast back */
+    session *session;
+    const yoke__block *block; /* the caller's as long as it waits, and only compared */
+    mirror *from;
+    bool is_gone; /* it was let go of meanwhile */
+    yoke__span span;
+    size_t read, copied; /* bytes of the span so far */
+    _Atomic int64_t beat;
+    const char *failed_call; /* NULL: it went well; the mover's until the errand ended */
+    cl_int error;
+} move;
+
+/* --- on the mover --- */
+
+static cl_int prepare(session *s)
+{
+    const cl_api *cl = &s->device->owner->cl;
+    mirrors *own = &s->mirrors;
+    cl_int error = CL_SUCCESS;
+    if (own->queue == NULL)
+        own->queue = cl->clCreateCommandQueue(s->context, s->device->id, 0, &error);
+    if (error != CL_SUCCESS || own->queue == NULL || own->staging != NULL)
+        return own->queue == NULL && error == CL_SUCCESS ? CL_OUT_OF_HOST_MEMORY : error;
+    own->pinned =
+        cl->clCreateBuffer(s->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, SLOTS * SLOT_BYTES, NULL, &error);
+    if (error == CL_SUCCESS && own->pinned != NULL) {
+        own->staging = cl->clEnqueueMapBuffer(own->queue, own->pinned, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
+                                              SLOTS * SLOT_BYTES, 0, NULL, NULL, &error);
+        if (error == CL_SUCCESS && own->staging != NULL)
+            return CL_SUCCESS;
+        (void)cl->clReleaseMemObject(own->pinned);
+    }
+    own->pinned = NULL; /* plain memory does, only slower */
+    own->staging = yoke__alloc_aligned(YOKE_CACHE_LINE, SLOTS * SLOT_BYTES);
+    return own->staging != NULL ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+}
+
+static unsigned char *slot(const session *s, size_t at)
+{
+    return s->mirrors.staging + at / SLOT_BYTES % SLOTS * SLOT_BYTES;
+}
+
+static size_t part_at(const move *m, size_t at)
+{
+    const size_t left = m->span.end - m->span.begin - at;
+    return left < SLOT_BYTES ? left : SLOT_BYTES;
+}
+
+static bool failed(move *m, const char *call, cl_int error)
+{
+    m->failed_call = call;
+    m->error = error;
+    return false;
+}
+
+static bool read_next(move *m, cl_event *event)
+{
+    session *s = m->session;
+    const cl_api *cl = &s->device->owner->cl;
+    const size_t bytes = part_at(m, m->read);
+    cl_int error = cl->clEnqueueReadBuffer(s->mirrors.queue, m->from->mem, CL_FALSE, m->span.begin + m->read, bytes,
+                                           slot(s, m->read), 0, NULL, event);
+    if (error != CL_SUCCESS)
+        return failed(m, "clEnqueueReadBuffer", error);
+    m->read += bytes;
+    error = cl->clFlush(s->mirrors.queue);
+    return error == CL_SUCCESS || failed(m, "clFlush", error);
+}
+
+static bool await(move *m, cl_event event)
+{
+    const cl_api *cl = &m->session->device->owner->cl;
+    cl_int state = CL_COMPLETE;
+    cl_int error = cl->clWaitForEvents(1, &event);
+    if (error == CL_SUCCESS)
+        error = cl->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
+    if (error == CL_SUCCESS && state != CL_COMPLETE)
+        error = state < 0 ? state : CL_OUT_OF_RESOURCES;
+    (void)cl->clReleaseEvent(event);
+    atomic_store_explicit(&m->beat, yoke__now_ns(), memory_order_relaxed);
+    return error == CL_SUCCESS || failed(m, "reading it back", error);
+}
+
+/* False: nobody waits any more. */
+static bool copy_out(move *m)
+{
+    unsigned char *to = (unsigned char *)yoke__block_start(m->from->block) + m->span.begin + m->copied;
+    const size_t bytes = part_at(m, m->copied);
+    if (!errand_touch(&m->errand))
+        return false;
+    memcpy(to, slot(m->session, m->copied), bytes);
+    errand_touch_end(&m->errand);
+    m->copied += bytes;
+    return true;
+}
+
+static mirror *hold_mirror(session *s, const yoke__block *block)
+{
+    pthread_mutex_lock(&s->mirrors.lock);
+    mirror *m = s->mirrors.list;
+    while (m != NULL && m->block != block)
+        m = m->next;
+    if (m != NULL)
+        atomic_fetch_add(&m->refs, 1);
+    pthread_mutex_unlock(&s->mirrors.lock);
+    return m;
+}
+
+/* While one part is copied, the next is read. */
+static void read_all(move *m)
+{
+    const size_t all = m->span.end - m->span.begin;
+    cl_event event = NULL, next = NULL;
+    bool fine = read_next(m, &event);
+    while (fine && m->copied < all) {
+        next = NULL;
+        const bool more = m->read < all;
+        if (more)
+            fine = read_next(m, &next);
+        fine = await(m, event) && fine;
+        event = next;
+        if (fine && !copy_out(m))
+            break;
+    }
+    if (event != NULL && m->copied < all)
+        (void)await(m, event);
+}
+
+static void read_guarded(move *m)
+{
+    yoke__memory_guard_open(m->from->block, m->span);
+    read_all(m);
+    yoke__memory_guard_close(m->from->block);
+}
+
+static void run_move(errand *e)
+{
+    move *m = (move *)e;
+    const cl_int error = prepare(m->session);
+    m->from = hold_mirror(m->session, m->block);
+    if (error != CL_SUCCESS)
+        (void)failed(m, "preparing to read an array back", error);
+    else if (m->from != NULL)
+        read_guarded(m);
+    m->is_gone = m->from == NULL;
+    if (!m->is_gone)
+        mirror_release(m->session, m->from);
+}
+
+/* --- for those who wait --- */
+
+static servant *mover_of(session *s)
+{
+    char name[16];
+    (void)snprintf(name, sizeof name, "yoke/move:%u", (unsigned)(s->device - s->device->owner->devices) % 1000);
+    pthread_mutex_lock(&s->mirrors.lock);
+    if (s->mirrors.mover == NULL)
+        s->mirrors.mover = servant_start(s->device->owner->topology, name, s->device->facts.node, false);
+    servant *mover = s->mirrors.mover;
+    pthread_mutex_unlock(&s->mirrors.lock);
+    return mover;
+}
+
+static int give_up(session *s, const char *what, const char *why)
+{
+    device_lose(s->device, s, "%s: %s", what, why);
+    return yoke__fail(YOKE_ENODEV, "device %s failed: %s: %s; it is left alone until yoke_reopen_device()",
+                      s->device->name, what, why);
+}
+
+static int wait_for(move *m, yoke__block *block, const yoke__alive *alive)
+{
+    session *s = m->session;
+    const int64_t limit = s->device->owner->build_limit_ns;
+    int64_t spin = SPIN_NS;
+    while (!errand_wait(&m->errand, yoke__now_ns() + LOOK_NS, spin)) {
+        spin = 0;
+        if (alive != NULL && !alive->still(alive->context)) {
+            errand_abandon(&m->errand);
+            return YOKE_ECANCELED;
+        }
+        if (yoke__now_ns() - atomic_load_explicit(&m->beat, memory_order_relaxed) >= limit)
+            break;
+    }
+    if (!errand_wait(&m->errand, 1, 0)) {
+        errand_abandon(&m->errand);
+        return give_up(s, "bringing an array back", "it did not end in time");
+    }
+    if (m->failed_call != NULL)
+        return give_up(s, m->failed_call, yoke__cl_error_name(m->error));
+    if (m->is_gone) { /* another has it, or nobody needs it */
+        yoke__residency_dropped(block, atomic_load(&s->mirrors.home));
+        return yoke__fail(YOKE_ENODEV, "device %s has let go of an array", s->device->name);
+    }
+    return YOKE_OK;
+}
+
+int move_to_host(void *context, yoke__block *block, yoke__span span, const yoke__alive *alive)
+{
+    session *s = context;
+    servant *mover = mover_of(s);
+    move *m = mover != NULL ? yoke__alloc_zeroed(1, sizeof *m) : NULL;
+    if (m == NULL)
+        return yoke__fail(YOKE_ENOMEM, "no memory, or no thread, to bring an array back from device %s",
+                          s->device->name);
+    m->errand.run = run_move;
+    m->errand.dispose = errand_free;
+    m->session = s;
+    m->block = block;
+    m->span = span;
+    atomic_init(&m->beat, yoke__now_ns());
+    servant_send(mover, &m->errand);
+    const int status = wait_for(m, block, alive);
+    if (status == YOKE_OK)
+        atomic_fetch_add_explicit(&s->device->bytes_out, span.end - span.begin, memory_order_relaxed);
+    errand_release(&m->errand);
+    return status;
+}
+
+/* --- the end --- */
+
+typedef struct ending {
+    errand errand; /* first: it is cast back */
+    session *session;
+} ending;
+
+static void run_ending(errand *e)
+{
+    session *s = ((ending *)e)->session;
+    mirrors *own = &s->mirrors;
+    const cl_api *cl = &s->device->owner->cl;
+    if (own->pinned != NULL) {
+        (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
+        (void)cl->clReleaseMemObject(own->pinned);
+    } else {
+        yoke__free(own->staging);
+    }
+    if (own->queue != NULL)
+        (void)cl->clReleaseCommandQueue(own->queue);
+}
+
+bool mirrors_stop(session *s, int64_t until_ns)
+{
+    ending *last = s->mirrors.mover != NULL ? yoke__alloc_zeroed(1, sizeof *last) : NULL;
+    if (last != NULL) {
+        last->errand.run = run_ending;
+        last->errand.dispose = errand_free;
+        last->session = s;
+        servant_post(s->mirrors.mover, &last->errand);
+    }
+    if (!servant_stop(s->mirrors.mover, until_ns))
+        return false;
+    pthread_mutex_destroy(&s->mirrors.lock);
+    return true;
+}
