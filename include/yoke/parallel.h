@@ -61,9 +61,6 @@ struct yoke_options {
     yoke_pieces *pieces; /**< filled with who did which part; NULL: nobody wants to know */
 };
 
-/** The deadline that lies so many nanoseconds from now (saturating). */
-YOKE_API int64_t yoke_deadline_in(int64_t nanoseconds);
-
 /** Runs body(begin, end, argument) over pieces that together make [0, n), each item once. */
 YOKE_API int yoke_parallel_for(size_t n, void (*body)(size_t begin, size_t end, void *argument), void *argument);
 YOKE_API int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,

@@ -36,6 +36,7 @@ extern "C" {
     X(ECANCELED, -12, "cancelled before the work was done")         \
     X(ESTATE, -13, "not possible in this state")                    \
     X(EFORKED, -14, "not usable in a forked child")                 \
+    X(EFULL, -15, "the queue is full")                              \
     X(ENODEV, -20, "no such device")                                \
     X(ETOPOLOGY, -21, "the machine's topology could not be read")   \
     X(EAGAIN, -22, "the system lacks resources for another thread") \
@@ -59,6 +60,9 @@ YOKE_API const char *yoke_error_detail(void);
 
 /** Version of the library that runs, as "major.minor.patch"; the header's is YOKE_VERSION. */
 YOKE_API const char *yoke_version(void);
+
+/** The deadline that lies so many nanoseconds from now (saturating): a time on CLOCK_MONOTONIC, never 0. */
+YOKE_API int64_t yoke_deadline_in(int64_t nanoseconds);
 
 /** Where workers are pinned. */
 typedef enum yoke_pin {

@@ -2,6 +2,8 @@
 #ifndef YOKE_H
 #define YOKE_H
 
+#include "yoke/executor.h"
+#include "yoke/future.h"
 #include "yoke/kernel.h"
 #include "yoke/memory.h"
 #include "yoke/parallel.h"

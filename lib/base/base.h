@@ -53,6 +53,11 @@ const char *yoke__env(const char *name);
 /* Whole-string decimal within [low, high]; false otherwise. */
 bool yoke__parse_unsigned(const char *text, unsigned long low, unsigned long high, unsigned long *value);
 
+/* The policy that was asked for, or where that is the default, YOKE_PIN's, or compact. 0 or EINVAL. */
+int yoke__choose_pin(yoke_pin asked, yoke_pin *pin);
+/* Sets *workers to YOKE_WORKERS where it is set. 0 or EINVAL. */
+int yoke__env_workers(unsigned *workers);
+
 /* A folder of small files that can always be made again. Zeroed: there is none, as under set-user-ID. */
 typedef struct yoke__cache {
     char folder[1024];
@@ -87,6 +92,12 @@ static inline void yoke__relax(void)
  * after timeout_ns (negative: never); the caller looks again in every case. */
 void yoke__futex_wait(_Atomic uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void yoke__futex_wake(_Atomic uint32_t *word, int count);
+
+/* A counter that one thread sleeps on. yoke__park returns it when it is other than `seen`, or when until_ns has passed on
+ * yoke__now_ns() (0: never; then it may be `seen`), after spinning for spin_ns. yoke__unpark adds one and wakes; it touches
+ * the word once, so the sleeper may free it when it has seen as many steps as there will be. It wraps at 2^31 - 1 steps. */
+uint32_t yoke__park(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns, int64_t spin_ns);
+void yoke__unpark(_Atomic uint32_t *word);
 
 /* Sets `*word` to 1 ahead of every later load: what a sleeper does before it looks once more, and a waker before it looks
  * for sleepers. A seq_cst store would do, but qemu-user lets a later load pass it; on x86-64 both are one instruction. */

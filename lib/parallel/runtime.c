@@ -15,38 +15,12 @@ yoke_runtime *_Atomic yoke__default_runtime;
 
 /* --- settings --- */
 
-static int read_pin(const yoke_runtime_options *options, yoke_pin *pin)
-{
-    static const char *const names[] = {NULL, "compact", "scatter", "numa", "none"};
-    *pin = options->pin;
-    if ((unsigned)*pin > YOKE_PIN_NONE)
-        return yoke__fail(YOKE_EINVAL, "unknown placement policy %u; use a YOKE_PIN_... constant", (unsigned)*pin);
-    const char *text = *pin == YOKE_PIN_DEFAULT ? yoke__env("YOKE_PIN") : NULL;
-    if (*pin == YOKE_PIN_DEFAULT)
-        *pin = YOKE_PIN_COMPACT;
-    if (text == NULL)
-        return YOKE_OK;
-    for (unsigned k = YOKE_PIN_COMPACT; k <= YOKE_PIN_NONE; k++)
-        if (strcmp(text, names[k]) == 0) {
-            *pin = (yoke_pin)k;
-            return YOKE_OK;
-        }
-    return yoke__fail(YOKE_EINVAL, "YOKE_PIN=%.40s is unknown; use compact, scatter, numa or none", text);
-}
-
 static int read_workers(const yoke_runtime_options *options, unsigned most, unsigned *workers)
 {
     *workers = options->workers != 0 ? options->workers : most;
     if (options->workers > YOKE_MAX_WORKERS)
         return yoke__fail(YOKE_EINVAL, "%u workers are too many; the most is %d", options->workers, YOKE_MAX_WORKERS);
-    const char *text = options->workers == 0 ? yoke__env("YOKE_WORKERS") : NULL;
-    unsigned long value;
-    if (text == NULL)
-        return YOKE_OK;
-    if (!yoke__parse_unsigned(text, 1, YOKE_MAX_WORKERS, &value))
-        return yoke__fail(YOKE_EINVAL, "YOKE_WORKERS=%.40s is not a number from 1 to %d", text, YOKE_MAX_WORKERS);
-    *workers = (unsigned)value;
-    return YOKE_OK;
+    return options->workers == 0 ? yoke__env_workers(workers) : YOKE_OK;
 }
 
 static size_t last_level_cache_bytes(void)
@@ -63,7 +37,7 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
 {
     const char *isa = options->isa != NULL ? options->isa : yoke__env("YOKE_ISA");
     unsigned workers;
-    int status = read_pin(options, &runtime->pin);
+    int status = yoke__choose_pin(options->pin, &runtime->pin);
     if (status == YOKE_OK)
         status = yoke__isa_choose(isa, &runtime->isa);
     if (status == YOKE_OK)
@@ -240,12 +214,4 @@ int yoke__check_given_options(const yoke_options *options)
     if (options->pieces != NULL)
         options->pieces->count = 0; /* of this call */
     return YOKE_OK;
-}
-
-int64_t yoke_deadline_in(int64_t nanoseconds)
-{
-    int64_t deadline;
-    if (__builtin_add_overflow(yoke__now_ns(), nanoseconds, &deadline))
-        return nanoseconds > 0 ? INT64_MAX : 1;
-    return deadline > 0 ? deadline : 1; /* 0 would mean none */
 }

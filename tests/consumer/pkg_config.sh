@@ -24,6 +24,8 @@ try debug "$cc -std=c11 -g" "$source/square.c" "$flags"
 try native "$cc -std=c11 -O2 -march=native" "$source/square.c" "$flags"
 try gnu11 "$cc -std=gnu11 -O2" "$source/square.c" "$flags"
 try cxx17 "$cxx -std=c++17 -O2" "$source/square.cpp" "$flags"
+try tasks "$cc -std=c11 -O2" "$source/tasks.c" "$flags"
+try tasks_cxx17 "$cxx -std=c++17 -O2" "$source/tasks.cpp" "$flags"
 try c99 "$cc -std=c99" "$source/status.c" "$flags"
 ldd ./c11 | grep -q "$libdir/libyoke.so.0" || { echo "c11 does not use the shared library" && exit 1; }
 

@@ -9,7 +9,7 @@ BEGIN {
     allow("backend", "base topology")
     allow("opencl", "base topology memory backend")
     allow("future", "base trace")
-    allow("executor", "base trace cpu future")
+    allow("executor", "base trace topology cpu future")
     allow("parallel", "base trace topology schedule memory cpu future backend")
     allow("mpi", "")
     home("hwloc", "^lib/topology/|^tests/topology/|^tools/topology_")

@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody numa residency demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody numa residency demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -74,6 +74,18 @@ ends 0 '^100003 numbers.*NUMA nodes: [1-9]' numa 100003
 for row in default partition interleave local 'last node'; do
     grep -q "^$row  *[0-9.]* " out || wrong "numa printed no row for $row"
 done
+ends 0 '^all three are done$' threads
+for name in A B C; do
+    [ "$(sed -n "s/^Thread $name: //p" out | tr '\n' ' ')" = '1 2 3 4 5 ' ] || wrong "threads: Thread $name"
+done
+ends 0 '^both are done$' letters
+[ "$(sed -n 's/^number //p' out | tr -d '\n')$(sed -n 's/^letter //p' out | tr -d '\n')" = 12345ABCDE ] || wrong letters
+ends 0 '^submit: the sum is 30$' executors
+for line in 'submit: 3 squared is 9' 'map: 0 1 4 9 16' 'map: abcde'; do
+    grep -qx "$line" out || wrong "executors did not print $line"
+done
+ends 0 '^map: 1 4 9 16 25$' pool
+grep -qx 'apply_async: 100' out || wrong "pool did not print apply_async"
 ends 1 'cannot be written' mandelbrot /nowhere/out.png 5 5
 [ ! -e /dev/full ] || ends 1 'cannot be written' mandelbrot /dev/full 300 300
 

@@ -1,0 +1,153 @@
+/* Executors: who runs tasks. A task is a function and its argument; submitting it takes a future (yoke/future.h), which the
+ * program owns, so that nothing is allocated.
+ *
+ *     static int square(void *argument, void *result)
+ *     {
+ *         const int *x = argument;
+ *         *(int *)result = *x * *x;
+ *         return 0;
+ *     }
+ *
+ *     yoke_executor *pool = yoke_thread_pool(3);
+ *     yoke_future f = {0};
+ *     int five = 5, squared;
+ *     yoke_submit(pool, &f, square, &five);
+ *     yoke_result(&f, &squared, sizeof squared, 0);
+ *     yoke_join(pool, 0);
+ *
+ * Any thread may make any call, from inside a task too, but for yoke_join(). All return 0 or a negative status with
+ * yoke_error_detail(). When submitting fails, the future stays as it was and nothing runs; otherwise the task ends exactly
+ * once. A function must not leave by longjmp or by a C++ exception. Signals are blocked in the threads; who starts programs
+ * from a task unblocks them there. In a child of fork() the parent's executors are gone: EFORKED; open new ones there. */
+#ifndef YOKE_EXECUTOR_H
+#define YOKE_EXECUTOR_H
+
+#include "yoke/future.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct yoke_executor yoke_executor;
+
+/** Bits of yoke_thread_pool_options.flags. */
+enum {
+    YOKE_POOL_REFUSE = 1 /**< a full queue refuses tasks with EFULL; otherwise who submits waits for room */
+};
+
+/** How a pool of threads is opened; zeroed members mean the defaults. */
+typedef struct yoke_thread_pool_options {
+    size_t size;      /**< 0, or sizeof(yoke_thread_pool_options) */
+    unsigned threads; /**< tasks that run at once; 0: YOKE_WORKERS, else one per usable core */
+    yoke_pin pin;     /**< where their threads are pinned, as a runtime's workers are */
+    unsigned flags;   /**< YOKE_POOL_REFUSE */
+    size_t queue; /**< tasks that may wait to run; 0: any number, for it takes no memory. Tasks of the pool that submit
+                           to it do not wait for room: they would be in their own way */
+    unsigned blocking_threads; /**< tasks with YOKE_TASK_BLOCKS that run at once; 0: 64 */
+    unsigned
+        spare_threads; /**< threads that stand in for those whose tasks wait for others; 0: 256 of either kind. Were
+                                    there no more, a waiting thread would run tasks itself: whatever is next */
+} yoke_thread_pool_options;
+
+/** Opens a pool of so many threads (0: the default), named yoke-pool/k and pinned one per core, apart from the calling
+ *  thread's core if there are enough, and from other pools' cores if there are enough. They sleep while there is nothing to
+ *  do. Tasks may call parallel_map(), whose workers are the runtime's own.
+ *  @return the pool, to be ended by yoke_join(); NULL: yoke_error_detail() says why (EINVAL, ENOMEM, EAGAIN, ETOPOLOGY). */
+YOKE_API yoke_executor *yoke_thread_pool(unsigned threads);
+/** The same by options; NULL or zeroed: the defaults. EVERSION: a size that is not known. */
+YOKE_API yoke_executor *yoke_thread_pool_on(const yoke_thread_pool_options *options);
+
+/** Bits of yoke_task_options.flags and yoke_map_options.flags. */
+enum {
+    YOKE_TASK_BLOCKS = 1 /**< it waits for files, sockets or time: it runs on an extra thread, which is not pinned, is
+                              started on demand and ends when it had nothing to do for a second */
+};
+
+enum { YOKE_PRIORITY_LOW = -1, YOKE_PRIORITY_NORMAL = 0, YOKE_PRIORITY_HIGH = 1 };
+
+/** Options of one task; zeroed members mean the defaults. */
+typedef struct yoke_task_options {
+    size_t size;           /**< 0, or sizeof(yoke_task_options) */
+    const char *name;      /**< for yoke_task_name() and messages; borrowed as long as the future is */
+    int priority;          /**< YOKE_PRIORITY_...: of those that wait for a thread, the highest go first, and of these,
+                                     who came first; a task that is never the highest never runs */
+    unsigned flags;        /**< YOKE_TASK_BLOCKS */
+    size_t argument_bytes; /**< above 0: so many bytes of the argument, up to YOKE_ARGUMENT_BYTES, are copied into the
+                                     future, and the function gets that copy; 0: the function gets the pointer */
+    int64_t deadline_ns;   /**< how long to wait for room in the queue: ETIMEDOUT; 0: as long as it takes */
+    yoke_future *const *after; /**< tasks that must be done first, of any executor: see yoke_submit_after() */
+    size_t after_count;
+} yoke_task_options;
+
+/** Has function(argument, result) run, once. The argument is borrowed until the future has ended. The result is what the
+ *  function writes to the future's own bytes: yoke_result() copies it out.
+ *  @return 0; EBUSY: the future has a task or is in an iteration; ESTATE: the executor was closed; EFULL; EINVAL; EFORKED. */
+YOKE_API int yoke_submit(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument);
+/** The same by options; NULL or zeroed: the defaults. Also ETIMEDOUT, EVERSION. */
+YOKE_API int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yoke_future *future,
+                            yoke_function *function, void *argument);
+
+/** The same, to run when `count` other tasks are done. If one of them fails or is cancelled, this one does not run, and its
+ *  future ends in the same way and with the same status, of the first in the array that did, when those before it are done.
+ *  The array, and the futures in it, stay until this future has ended, and are not submitted again before.
+ *  @return also ESTATE where one of them is idle. */
+YOKE_API int yoke_submit_after(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument,
+                               yoke_future *const *after, size_t count);
+
+/** Options of one map; zeroed members mean the defaults. */
+typedef struct yoke_map_options {
+    size_t size;         /**< 0, or sizeof(yoke_map_options) */
+    const char *name;    /**< as above */
+    int priority;        /**< as above */
+    unsigned flags;      /**< YOKE_TASK_BLOCKS */
+    size_t chunk;        /**< items that a task takes at a time; 0: an eighth of an even share */
+    int *statuses;       /**< `count` of them: what the function returned for each item; NULL: nobody wants to know */
+    int64_t deadline_ns; /**< no item begins after it, and the map returns when those that run are done */
+} yoke_map_options;
+
+/** Runs function(item, result) for `count` items that lie one after the other, each of `item_bytes`, and puts the result of
+ *  item k at the k-th place of `results`, each zeroed before and of `result_bytes`: in order, whoever ran it when. A size
+ *  may be 0: the function then gets the pointer as it is. Returns when all have ended; every item runs, whichever fail.
+ *  @return 0 when all returned 0; otherwise what the first in order that did not returned; ETIMEDOUT: some did not begin
+ *          (their statuses are ETIMEDOUT); ECANCELED: by yoke_cancel_all(); EINVAL, EOVERFLOW, ENOMEM, ESTATE, EFULL,
+ *          EFORKED: none ran. */
+YOKE_API int yoke_map(yoke_executor *executor, yoke_function *function, size_t count, void *items, size_t item_bytes,
+                      void *results, size_t result_bytes);
+/** The same by options; NULL or zeroed: the defaults. Also EVERSION. */
+YOKE_API int yoke_map_on(yoke_executor *executor, const yoke_map_options *options, yoke_function *function,
+                         size_t count, void *items, size_t item_bytes, void *results, size_t result_bytes);
+
+/** The name of the task that the calling thread runs; "" when it has none. Borrowed as the name is. */
+YOKE_API const char *yoke_task_name(void);
+
+/** Numbers of tasks since the executor was opened, at one moment: submitted = waiting + running + done + failed + cancelled.
+ *  A task counts as ended soon after its future has. */
+typedef struct yoke_executor_counts {
+    uint64_t submitted, done, failed, cancelled;
+    size_t waiting; /**< for a thread, or for other tasks */
+    size_t running;
+    unsigned threads; /**< there are now */
+} yoke_executor_counts;
+
+/** @return 0, EINVAL, EFORKED. */
+YOKE_API int yoke_executor_count(yoke_executor *executor, yoke_executor_counts *counts);
+
+/** No more tasks: submitting gives ESTATE from now on, also to those who wait for room. What was submitted runs.
+ *  @return 0 (also when it was closed before), EINVAL, EFORKED. */
+YOKE_API int yoke_executor_close(yoke_executor *executor);
+
+/** Cancels every task that has not started and does not just begin to. Their callbacks run on this thread. Tasks of maps
+ *  are among them.
+ *  @return how many (at most INT_MAX); EINVAL, EFORKED. */
+YOKE_API int yoke_cancel_all(yoke_executor *executor);
+
+/** Closes the executor, waits until every task has ended, ends the threads and frees it. NULL is fine and does nothing. One
+ *  thread, once; other calls on this executor have returned.
+ *  @return 0; ETIMEDOUT: it is closed, runs on, and is to be joined again; EBUSY: from one of its own tasks or callbacks;
+ *          EINVAL; EFORKED (in a child there is nothing to end; its memory stays). */
+YOKE_API int yoke_join(yoke_executor *executor, int64_t deadline_ns);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,104 @@
+/* Door of lib/future: one-shot completion for those who run tasks. Uses base only; the public half is yoke/future.h.
+ *
+ * The state word holds what the future has come to (`kind`), a lock bit that guards its lists and its callback, and whether
+ * somebody sleeps for the lock. It is written last when the future ends, by one exchange that gives the lock up as well: who
+ * sees an ended future may free it. Locks are taken from a task to the tasks it depends on, an executor's own lock last. */
+#ifndef YOKE_LIB_FUTURE_H
+#define YOKE_LIB_FUTURE_H
+
+#include "lib/base/base.h"
+#include "yoke/future.h"
+
+enum {
+    YOKE__IDLE,
+    YOKE__PENDING,
+    YOKE__CLAIMED, /* a cancel won: it will not run */
+    YOKE__RUNNING,
+    YOKE__DONE, /* and from here on it has ended */
+    YOKE__FAILED,
+    YOKE__CANCELLED,
+    YOKE__KIND = 7,
+    YOKE__ENDING = 8, /* the kind is final, the callback runs, and it has not ended */
+    YOKE__LOCKED = 16,
+    YOKE__CONTENDED = 32
+};
+
+/* Who runs a task: embedded at the start of an executor. Both calls come with the future's lock held. */
+typedef struct yoke__owner yoke__owner;
+struct yoke__owner {
+    /* All that it depends on has ended: it may run; where skip_ is FAILED or CANCELLED, it is to end so with status_, and
+     * where it is CLAIMED, as cancelled. By finish(), on a thread of the executor. */
+    void (*ready)(yoke__owner *self, yoke_future *future);
+    /* It is claimed, and leaves the executor's lists. */
+    void (*withdraw)(yoke__owner *self, yoke_future *future);
+    /* It was cancelled and has ended; its memory may be gone. No lock is held. */
+    void (*cancelled)(yoke__owner *self);
+};
+
+static inline unsigned yoke__kind(const yoke_future *f)
+{
+    return atomic_load_explicit(&f->state_, memory_order_acquire) & YOKE__KIND;
+}
+
+static inline bool yoke__has_ended(const yoke_future *f)
+{
+    const uint32_t state = atomic_load_explicit(&f->state_, memory_order_acquire);
+    return (state & YOKE__KIND) >= YOKE__DONE && (state & YOKE__ENDING) == 0;
+}
+
+/* False when it is idle or has ended: then nobody holds it. */
+bool yoke__future_lock(yoke_future *f);
+bool yoke__future_try_lock(yoke_future *f); /* false also when somebody has it */
+void yoke__future_unlock(yoke_future *f);
+
+/* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. */
+int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
+/* Back to what begin() found. Unlocks. */
+void yoke__future_revert(yoke_future *f, uint32_t before);
+/* Locked, pending: looks at what it depends on (after_), and calls ready() if all have ended, or arranges for that. */
+void yoke__future_advance(yoke_future *f);
+/* From one kind to another; false when it is of none of these. The lock is not needed. */
+bool yoke__future_claim(yoke_future *f, unsigned from, unsigned to);
+/* Ends it: callback, state, descriptor, watchers. It was claimed or runs, by the caller, who does not hold its lock. */
+void yoke__future_finish(yoke_future *f, unsigned kind, int status);
+/* Locked, seen pending: cancels it. Unlocks. 0, or EBUSY when it runs by now. */
+int yoke__future_cancel_locked(yoke_future *f);
+
+/* notify() is called when it ends, once, after it may have gone. False: it has ended, or is idle. */
+bool yoke__future_watch(yoke_future *f, struct yoke__watcher *watcher);
+/* False: notify() was or will be called. */
+bool yoke__future_unwatch(yoke_future *f, struct yoke__watcher *watcher);
+
+/* Tasks and callbacks that the calling thread is in, the innermost first; a stack through its frames. */
+typedef struct yoke__frame {
+    yoke_future *future;
+    struct yoke__frame *outer;
+} yoke__frame;
+
+void yoke__frame_enter(yoke__frame *frame, yoke_future *f);
+void yoke__frame_leave(const yoke__frame *frame);
+bool yoke__frames_hold(const yoke_future *f);
+const yoke__frame *yoke__frame_here(void); /* NULL: none */
+
+/* How threads of an executor wait. */
+typedef struct yoke__helper {
+    unsigned forks; /* of the process that the thread was made in */
+    /* Runs it on this thread, if it is the executor's own and has not started; true: it has ended. */
+    bool (*take)(struct yoke__helper *self, yoke_future *f);
+    /* As yoke__park(), while another thread has the place of this one. */
+    uint32_t (*sleep)(struct yoke__helper *self, _Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
+} yoke__helper;
+
+void yoke__helper_set(yoke__helper *helper); /* of the calling thread */
+yoke__helper *yoke__helper_here(void);       /* NULL: it is no executor's, or forked */
+
+/* yoke__park() in the way of this thread. */
+uint32_t yoke__block(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
+
+/* 0 when one can wait for it, or a status with a detail. */
+int yoke__check_awaited(const yoke_future *f);
+int yoke__check_deadline(int64_t deadline_ns);
+/* What its result comes to, with a detail; it has ended. */
+int yoke__outcome(const yoke_future *f);
+
+#endif
