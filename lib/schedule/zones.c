@@ -8,6 +8,11 @@ static size_t length(const yoke__zone *z)
     return z->end - z->begin;
 }
 
+static size_t step_of(const yoke__division *d)
+{
+    return d->step > 0 ? d->step : 1;
+}
+
 static size_t to_size(double items, size_t most)
 {
     return items >= (double)most ? most : items >= 1 ? (size_t)items : 1;
@@ -24,7 +29,7 @@ void yoke__zones_begin(yoke__division *d, const double *share)
     }
     for (unsigned k = 0; k < d->count; k++) {
         const double part = sum > 0 && isfinite(sum) ? share[k] / sum * (double)d->items : 0;
-        size_t size = to_size(part, d->items - at) / d->step * d->step;
+        size_t size = to_size(part, d->items - at) / step_of(d) * step_of(d);
         size = part < 1 ? 0 : size;
         d->zone[k].begin = at;
         at = k == last ? d->items : at + size;
@@ -77,10 +82,10 @@ static void borrow(yoke__division *d, unsigned who, double items)
     const size_t left = length(other), missing = wanted - length(own);
     const size_t part = missing < left ? missing : left;
     if (who == WORKERS) {
-        const size_t whole = (part + d->step - 1) / d->step * d->step;
+        const size_t whole = (part + step_of(d) - 1) / step_of(d) * step_of(d);
         own->end = other->begin += whole < left ? whole : left;
     } else {
-        const size_t at = (other->end - part) / d->step * d->step;
+        const size_t at = (other->end - part) / step_of(d) * step_of(d);
         own->begin = other->end = at > other->begin ? at : other->begin;
     }
 }
@@ -101,8 +106,8 @@ size_t yoke__zones_take(yoke__division *d, unsigned who, double items, size_t mo
     yoke__zone *z = &d->zone[owner];
     const bool is_guest = owner != who, from_workers = owner == WORKERS;
     /* who takes less than a step would leave the others none that begins at one */
-    const bool front = (from_workers != is_guest) && (who == WORKERS || most >= d->step);
-    const size_t size = front ? cut_front(z, d->step, items, most) : cut_back(z, d->step, items, most);
+    const bool front = (from_workers != is_guest) && (who == WORKERS || most >= step_of(d));
+    const size_t size = front ? cut_front(z, step_of(d), items, most) : cut_back(z, step_of(d), items, most);
     *begin = front ? z->begin : z->end - size;
     if (front)
         z->begin += size;
