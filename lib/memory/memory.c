@@ -56,7 +56,7 @@ static void in_child(void)
         atomic_store(&watchers[k].calls, 0);
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 {
     (void)pthread_atfork(NULL, NULL, in_child);
 }
