@@ -240,7 +240,8 @@ int yoke__process_await(process *w)
     if (e.why == YOKE__EXITED && e.number == EXIT_UNSERVED)
         return yoke__fail(YOKE_ECRASH, "main does not call yoke_serve_if_worker() before it opens a pool of processes");
     if (e.why == YOKE__EXITED && e.number == EXIT_UNFIT)
-        return yoke__fail(YOKE_ECRASH, "a worker process cannot map %s", "its shared memory; is memory_bytes too low?");
+        return yoke__fail(YOKE_ECRASH, "a worker process cannot set itself up; is libyoke on disk still that of the "
+                                       "program, and memory_bytes high enough?");
     return yoke__fail(YOKE_ECRASH,
                       "a worker process ended before it served (%s %lld); is libyoke linked to the program, and is "
                       "memory_bytes high enough for it?",

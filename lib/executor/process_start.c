@@ -184,7 +184,7 @@ static int start_with(process *w, int socket)
 int yoke__process_start(process *w, const setup *s)
 {
     int ends[2];
-    *w = (process){.index = w->index, .socket = -1, .memory = make_memory(s), .pidfd = -1};
+    *w = (process){.next = w->next, .index = w->index, .socket = -1, .memory = make_memory(s), .pidfd = -1};
     if (w->memory < 0)
         return refuse("a memory file");
     int status = YOKE_OK;

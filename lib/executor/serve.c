@@ -63,19 +63,25 @@ static bool has_seals(void)
 }
 
 /* A variable alone proves nothing: somebody may have set it, or a program between us and the parent kept it. */
-static bool read_setup(void)
+static bool is_worker(void)
 {
-    struct stat about;
     const char *variable = yoke__env(YOKE__WORKER_VARIABLE);
     unsigned long fd;
-    if (variable == NULL || !yoke__parse_unsigned(variable, MEMORY_FD, MEMORY_FD, &fd) || !has_seals())
-        return false;
-    if (fstat(MEMORY_FD, &about) != 0 || about.st_size < DATA_AT ||
-        pread(MEMORY_FD, &given, sizeof given, 0) != (ssize_t)sizeof given)
-        return false;
-    return given.magic == SETUP_MAGIC && given.bytes == sizeof given &&
-           strncmp(given.version, YOKE_VERSION, sizeof given.version) == 0 && given.parent == getppid() &&
-           given.parent_start == yoke__start_of(getppid()) && (uint64_t)about.st_size == given.shared_bytes;
+    return variable != NULL && yoke__parse_unsigned(variable, MEMORY_FD, MEMORY_FD, &fd) && has_seals() &&
+           pread(MEMORY_FD, &given, sizeof given, 0) == (ssize_t)sizeof given && given.magic == SETUP_MAGIC;
+}
+
+/* Of the same version as the parent; on disk it may have been replaced since that was started. */
+static bool is_known(void)
+{
+    struct stat about;
+    return given.bytes == sizeof given && strncmp(given.version, YOKE_VERSION, sizeof given.version) == 0 &&
+           fstat(MEMORY_FD, &about) == 0 && about.st_size >= DATA_AT && (uint64_t)about.st_size == given.shared_bytes;
+}
+
+static bool has_parent(void)
+{
+    return given.parent == getppid() && given.parent_start == yoke__start_of(getppid());
 }
 
 /* --- the end --- */
@@ -227,10 +233,15 @@ static bool settle(void)
     return given.memory_bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
 }
 
+/* Once it is a worker, it must never become the program: that would do its work again, and start workers again. */
 __attribute__((constructor)) static void recognise(void)
 {
-    if (!read_setup())
+    if (!is_worker())
         return;
+    if (!is_known())
+        leave(EXIT_UNFIT);
+    if (!has_parent())
+        leave(0);
     if (!settle())
         leave(EXIT_UNFIT);
     if (given.by_main == 0)

@@ -328,10 +328,10 @@ static int forge(const setup *s, bool sealed)
     return fd;
 }
 
-static void check_forged(setup s, bool sealed)
+static void check_forged(setup s, bool sealed, int expected)
 {
     const int fd = forge(&s, sealed);
-    assert_int_equal(run_with(fd), PLAIN);
+    assert_int_equal(run_with(fd), expected);
     (void)close(fd);
 }
 
@@ -347,21 +347,24 @@ static void test_forged(void **state)
     setup s = good;
     assert_true(good.parent_start > 0);
     assert_int_equal(run_with(-1), PLAIN);
-    check_forged(s, false);
+    check_forged(s, false, PLAIN);
     s.magic++;
-    check_forged(s, true);
-    s = good;
-    s.parent++;
-    check_forged(s, true);
-    s = good;
-    s.parent_start++;
-    check_forged(s, true);
+    check_forged(s, true, PLAIN);
     s = good;
     s.version[0]++;
-    check_forged(s, true);
-    const int fd = forge(&good, true); /* and this one is taken: without a connection it ends */
-    assert_int_equal(run_with(fd), 0);
+    check_forged(s, true, EXIT_UNFIT); /* a worker, but of another version: it ends, and is not the program */
+    const int fd = forge(&good, false);
+    assert_int_equal(ftruncate(fd, 1 << 16), 0);
+    assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL), 0);
+    assert_int_equal(run_with(fd), EXIT_UNFIT); /* another size than it says */
     (void)close(fd);
+    s = good;
+    s.parent++;
+    check_forged(s, true, 0); /* whose parent is gone, or has no connection to it */
+    s = good;
+    s.parent_start++;
+    check_forged(s, true, 0);
+    check_forged(good, true, 0);
 }
 
 /* --- nothing is left --- */
