@@ -181,10 +181,13 @@ typedef struct yoke_process_pool_options {
  *  - YOKE_TASK_BLOCKS means nothing. A task has no access to the pool. Processes ignore SIGINT, for an interrupt from the
  *    keyboard is the program's to act on; other signals are at their defaults. Output of stdio is flushed after each task.
  *  - Callbacks run in the program, on threads of the pool that are not pinned.
+ *  - Nothing is shared but what is said here: arrays of yoke_alloc() are copied as any others. parallel_map() in a task uses
+ *    a runtime of that process, on every core that the process may use: pin them, or set YOKE_WORKERS.
  *  The processes end when the pool is joined and when the program ends, however. The program's own handling of SIGCHLD is
  *  left alone and may be any: when it takes the exit status first, that cannot be told.
  *  @return the pool; NULL: yoke_error_detail() says why (EINVAL, ENOMEM, EAGAIN, ETOPOLOGY, EVERSION; EIO: the system
- *          refuses memory, descriptors or a process; ECRASH: they do not come to serve). */
+ *          refuses memory, descriptors or a process; ECRASH: they do not come to serve; ENOSYS: the program runs
+ *          set-user-ID). */
 YOKE_API yoke_executor *yoke_process_pool(unsigned processes);
 /** The same by options; NULL or zeroed: the defaults. */
 YOKE_API yoke_executor *yoke_process_pool_on(const yoke_process_pool_options *options);

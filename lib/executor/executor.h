@@ -18,7 +18,7 @@ typedef struct yoke__items {
 } yoke__items;
 
 /* The function of a map's tasks, whatever runs its items. */
-int yoke__map_chunks(void *map, void *result);
+int yoke__map_chunks(void *argument, void *result);
 
 /* All required but the last two. Options are never NULL and were checked, as was that this process opened the executor. */
 typedef struct yoke__executor_calls {

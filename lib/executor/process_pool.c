@@ -2,6 +2,7 @@
  * their end are the same. */
 #include <stdio.h>
 #include <string.h>
+#include <sys/auxv.h>
 
 #include "lib/executor/pool.h"
 #include "lib/executor/process_pool.h"
@@ -15,6 +16,9 @@ enum { RESTARTS = 10, MOST_PROCESSES = 4096, MOST_RETRIES = 255, STACK_BYTES = 2
 
 static int check(const yoke_process_pool_options *o)
 {
+    if (getauxval(AT_SECURE) != 0) /* its workers would not know what they are, and be the program once more */
+        return yoke__fail(YOKE_ENOSYS, "a program that runs set-user-ID or with file capabilities cannot have worker "
+                                       "processes; use yoke_thread_pool()");
     if (o->size != 0 && o->size != sizeof *o)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           o->size, sizeof *o);

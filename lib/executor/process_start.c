@@ -45,7 +45,7 @@ static int refuse(const char *what)
                       : error == ENOMEM ? YOKE_ENOMEM
                                         : YOKE_EIO,
                       "the system refuses %s for a worker process: %s; close some, or raise its limits", what,
-                      strerror(error)); /* NOLINT(concurrency-mt-unsafe): glibc's is per thread */
+                      strerror(error));
 }
 
 /* Out of the way of those that the process gets. Takes the descriptor. */

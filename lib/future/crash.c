@@ -27,7 +27,7 @@ static int tell_death(int status, unsigned why, long long number, const char *wh
 {
     if (why == YOKE__SIGNALLED)
         return yoke__fail(status, "%s: its process was killed by signal %lld (%s)", what, number,
-                          strsignal((int)number)); /* NOLINT(concurrency-mt-unsafe): glibc's is per thread */
+                          strsignal((int)number));
     if (why == YOKE__EXITED)
         return yoke__fail(status, "%s: its process exited with status %lld before the task returned", what, number);
     if (why == YOKE__GARBLED)

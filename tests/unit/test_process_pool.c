@@ -291,6 +291,61 @@ static void test_cancel_and_close(void **state)
     assert_int_equal(yoke_join(one, 0), YOKE_OK);
 }
 
+/* Each on a process of its own, at once; a task in one can open a pool itself. */
+static int stay_a_while(void *argument, void *result)
+{
+    sleep_ns(300 * MS);
+    return own_number(argument, result);
+}
+
+static int use_own_pool(void *argument, void *result)
+{
+    const yoke_task_options o = {.argument_bytes = sizeof(int)};
+    yoke_executor *inner = yoke_process_pool(1);
+    yoke_future f = {0};
+    if (inner == NULL || yoke_submit_on(inner, &o, &f, square, argument) != YOKE_OK)
+        return -1;
+    const int status = yoke_result(&f, result, sizeof(int), 0);
+    return status == YOKE_OK ? yoke_join(inner, 0) : status;
+}
+
+static void test_at_once(void **state)
+{
+    (void)state;
+    yoke_future f[PROCESSES];
+    int numbers[PROCESSES], nested = 0;
+    memset(f, 0, sizeof f);
+    for (unsigned k = 0; k < PROCESSES; k++)
+        assert_int_equal(yoke_submit(pool, &f[k], stay_a_while, NULL), YOKE_OK);
+    for (unsigned k = 0; k < PROCESSES; k++)
+        assert_int_equal(yoke_result(&f[k], &numbers[k], sizeof numbers[k], 0), YOKE_OK);
+    assert_int_not_equal(numbers[0], numbers[1]);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, use_own_pool, 12, &nested), YOKE_OK);
+    assert_int_equal(nested, 144);
+}
+
+static void test_queue(void **state)
+{
+    (void)state;
+    yoke_executor *one = open_pool((yoke_process_pool_options){.processes = 1, .queue = 2, .flags = YOKE_POOL_REFUSE});
+    yoke_future f[4];
+    atomic_uint calls = 0;
+    memset(f, 0, sizeof f);
+    assert_int_equal(yoke_submit(one, &f[0], stay_a_while, NULL), YOKE_OK);
+    while (yoke_state_of(&f[0]) == YOKE_FUTURE_PENDING)
+        sleep_ns(MS);
+    const yoke_task_options low = {.priority = YOKE_PRIORITY_LOW, .flags = YOKE_TASK_BLOCKS};
+    assert_int_equal(yoke_submit_on(one, &low, &f[1], stay_a_while, NULL), YOKE_OK);
+    assert_int_equal(yoke_submit(one, &f[2], own_number, NULL), YOKE_OK);
+    assert_int_equal(yoke_submit(one, &f[3], own_number, NULL), YOKE_EFULL);
+    for (unsigned k = 0; k < 3; k++)
+        assert_int_equal(yoke_then(&f[k], count_call, &calls), YOKE_OK);
+    assert_int_equal(yoke_wait_any((yoke_future *[]){&f[1], &f[2]}, 2, 0), 1); /* the higher priority first */
+    assert_int_equal(yoke_gather((yoke_future *[]){&f[0], &f[1], &f[2]}, 3, 0), YOKE_OK);
+    assert_int_equal(atomic_load(&calls), 3);
+    assert_int_equal(yoke_join(one, 0), YOKE_OK);
+}
+
 static void test_dependencies(void **state)
 {
     (void)state;
@@ -340,6 +395,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_not_found, open_one, close_one),
         cmocka_unit_test(test_result_room_of_threads),
         cmocka_unit_test(test_cancel_and_close),
+        cmocka_unit_test_setup_teardown(test_at_once, open_one, close_one),
+        cmocka_unit_test(test_queue),
         cmocka_unit_test_setup_teardown(test_dependencies, open_one, close_one),
         cmocka_unit_test_setup_teardown(test_pins, open_one, close_one),
     };
