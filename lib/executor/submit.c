@@ -171,7 +171,7 @@ const yoke__owner yoke__pool_owner = {ready, withdraw, cancelled};
 static yoke_future *first_pending(const queue *q)
 {
     yoke_future *f = q->first;
-    while (f != NULL && (f->skip_ == YOKE__CLAIMED || yoke__kind(f) != YOKE__PENDING))
+    while (f != NULL && yoke__kind(f) != YOKE__PENDING)
         f = f->next_;
     return f;
 }

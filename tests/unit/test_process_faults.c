@@ -178,7 +178,8 @@ static int burn(void *argument, void *result)
 static int fill_memory(void *argument, void *result)
 {
     (void)result;
-    void *memory = malloc((size_t) * (const int *)argument << 20);
+    void *volatile memory =
+        malloc((size_t)1024 * 1024 * (size_t) * (const int *)argument); /* or it is optimised away */
     const int status = memory != NULL ? 0 : -5;
     free(memory);
     return status;
