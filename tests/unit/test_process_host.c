@@ -196,7 +196,7 @@ static void be_killed(int output, bool forks)
     for (unsigned k = 0; k < 3 && pool != NULL; k++)
         (void)yoke_submit(pool, &f[k], tell_and_stay, NULL);
     if (pool != NULL && forks && fork() == 0) { /* it has the program's ends of all connections */
-        alarm(10);
+        alarm(SANITIZED ? 8 : 3);
         (void)pause();
     }
     alarm(CHILD_SECONDS);
