@@ -72,16 +72,23 @@ typedef struct yoke_task_options {
     int priority;          /**< YOKE_PRIORITY_...: of those that wait for a thread, the highest go first, and of these,
                                      who came first; a task that is never the highest never runs */
     unsigned flags;        /**< YOKE_TASK_BLOCKS */
-    size_t argument_bytes; /**< above 0: so many bytes of the argument, up to YOKE_ARGUMENT_BYTES, are copied into the
-                                     future, and the function gets that copy; 0: the function gets the pointer */
+    size_t argument_bytes; /**< above 0: so many bytes of the argument, up to YOKE_ARGUMENT_BYTES (processes: any
+                                     number), are copied, and the function gets that; 0: it gets the pointer */
     int64_t deadline_ns;   /**< how long to wait for room in the queue: ETIMEDOUT; 0: as long as it takes */
     yoke_future *const *after; /**< tasks that must be done first, of any executor: see yoke_submit_after() */
     size_t after_count;
+    void *result;        /**< where the result goes, with `result_bytes` above 0; borrowed until the future has ended */
+    size_t result_bytes; /**< 0: the function writes to the future's own YOKE_RESULT_BYTES; above: to so many bytes,
+                                     zeroed before, that are in `result` when it has ended */
+    int64_t time_limit_ns; /**< processes only: a task that runs longer is killed and fails with ETIMEDOUT; 0: none */
+    unsigned retries; /**< processes only, up to 255: how often the task runs again when its process dies; 0 unless the
+                                 function may well run twice */
 } yoke_task_options;
 
 /** Has function(argument, result) run, once. The argument is borrowed until the future has ended. The result is what the
  *  function writes to the future's own bytes: yoke_result() copies it out.
- *  @return 0; EBUSY: the future has a task or is in an iteration; ESTATE: the executor was closed; EFULL; EINVAL; EFORKED. */
+ *  @return 0; EBUSY: the future has a task or is in an iteration; ESTATE: the executor was closed; EFULL; EINVAL; EFORKED;
+ *          EBROKEN. */
 YOKE_API int yoke_submit(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument);
 /** The same by options; NULL or zeroed: the defaults. Also ETIMEDOUT, EVERSION. */
 YOKE_API int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yoke_future *future,
@@ -126,11 +133,70 @@ typedef struct yoke_executor_counts {
     uint64_t submitted, done, failed, cancelled;
     size_t waiting; /**< for a thread, or for other tasks */
     size_t running;
-    unsigned threads; /**< there are now */
+    unsigned threads; /**< there are now; of a pool of processes, the processes */
 } yoke_executor_counts;
 
 /** @return 0, EINVAL, EFORKED. */
 YOKE_API int yoke_executor_count(yoke_executor *executor, yoke_executor_counts *counts);
+
+/* --- processes --- */
+
+/** More bits, of yoke_process_pool_options.flags. */
+enum {
+    YOKE_POOL_SERVED_BY_MAIN = 2 /**< tasks run where main calls yoke_serve_if_worker(), not before main */
+};
+
+/** How a pool of processes is opened; zeroed members mean the defaults. */
+typedef struct yoke_process_pool_options {
+    size_t size;          /**< 0, or sizeof(yoke_process_pool_options) */
+    unsigned processes;   /**< 0: YOKE_WORKERS, else one per usable core */
+    yoke_pin pin;         /**< where each is bound, with all its threads; YOKE_PIN_DEFAULT: nowhere */
+    unsigned flags;       /**< YOKE_POOL_REFUSE, YOKE_POOL_SERVED_BY_MAIN */
+    size_t queue;         /**< as yoke_thread_pool_options.queue */
+    size_t shared_bytes;  /**< of each, for arguments and results under way; 0: 16 MiB, which take memory when used */
+    unsigned restarts;    /**< so many times in 10 s a process that died is replaced, of all of the pool; once more, and
+                              the pool is broken; 0: 10 */
+    size_t memory_bytes;  /**< the most address space of each (RLIMIT_AS); 0: no limit */
+    unsigned cpu_seconds; /**< the most CPU time of each task (RLIMIT_CPU), else SIGXCPU ends its process; 0: any */
+} yoke_process_pool_options;
+
+/** Opens a pool of so many processes (0: the default), for functions that must not run beside each other in one memory, or
+ *  that may crash. Each runs one task at a time, on its main thread. They are started from the program's own executable,
+ *  with its environment, standard output and working directory, and nothing else of it: not its memory, its descriptors
+ *  or its arguments. Before main, and before those constructors of the program and of libraries that libyoke does not
+ *  depend on, the library finds out that it is in such a process, and serves tasks there until the pool ends. A program
+ *  with functions that need those constructors, as C++ objects of static storage do, calls yoke_serve_if_worker() in main
+ *  and says YOKE_POOL_SERVED_BY_MAIN here. In either case libyoke must be linked, not loaded later by dlopen().
+ *
+ *  What differs from threads:
+ *  - The function gets a copy of the argument, and its result is copied back: what the two point to is not. An argument
+ *    other than NULL needs argument_bytes; above YOKE_ARGUMENT_BYTES, it stays until the future has ended. In yoke_map(),
+ *    items and results are copied too.
+ *  - The function is looked for in the process, in the executable and the libraries loaded there: EINVAL in its future when
+ *    it is elsewhere, as in a library that was loaded by dlopen(); a function of the program can load it there.
+ *  - A process that dies costs the task that it runs: it fails with ECRASH, yoke_result() tells the signal or exit status
+ *    and the function, and another process takes the place. What died before a task began costs nothing. In a map, it costs
+ *    the item. A task can be given a time limit and retries. Too many deaths break the pool: tasks that have not
+ *    run fail with EBROKEN, submitting gives EBROKEN, and it is only to be joined.
+ *  - YOKE_TASK_BLOCKS means nothing. A task has no access to the pool. Processes ignore SIGINT, for an interrupt from the
+ *    keyboard is the program's to act on; other signals are at their defaults. Output of stdio is flushed after each task.
+ *  - Callbacks run in the program, on threads of the pool that are not pinned.
+ *  - Nothing is shared but what is said here: arrays of yoke_alloc() are copied as any others. parallel_map() in a task uses
+ *    a runtime of that process, on every core that the process may use: pin them, or set YOKE_WORKERS.
+ *  The processes end when the pool is joined and when the program ends, however. The program's own handling of SIGCHLD is
+ *  left alone and may be any: when it takes the exit status first, that cannot be told.
+ *  @return the pool; NULL: yoke_error_detail() says why (EINVAL, ENOMEM, EAGAIN, ETOPOLOGY, EVERSION; EIO: the system
+ *          refuses memory, descriptors or a process; ECRASH: they do not come to serve; ENOSYS: the program runs
+ *          set-user-ID). */
+YOKE_API yoke_executor *yoke_process_pool(unsigned processes);
+/** The same by options; NULL or zeroed: the defaults. */
+YOKE_API yoke_executor *yoke_process_pool_on(const yoke_process_pool_options *options);
+
+/** For the top of main: in a process of a pool with YOKE_POOL_SERVED_BY_MAIN, it serves tasks and does not return;
+ *  otherwise it does nothing. */
+YOKE_API void yoke_serve_if_worker(void);
+
+/* --- any --- */
 
 /** No more tasks: submitting gives ESTATE from now on, also to those who wait for room. What was submitted runs.
  *  @return 0 (also when it was closed before), EINVAL, EFORKED. */

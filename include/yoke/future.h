@@ -73,7 +73,10 @@ struct yoke_future {
     struct yoke__watcher dependency_, iteration_;
     YOKE__ATOMIC(void *) iterator_;
     yoke_future *next_, *previous_;
-    unsigned char place_, lane_, priority_, watching_, skip_;
+    size_t argument_bytes_, result_bytes_;
+    void *result_to_;
+    int64_t limit_ns_;
+    unsigned char place_, lane_, priority_, watching_, skip_, retries_, why_;
     union yoke__bytes result_, copy_;
     void *reserved_[4];
 };

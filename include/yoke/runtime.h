@@ -41,6 +41,8 @@ extern "C" {
     X(ETOPOLOGY, -21, "the machine's topology could not be read")   \
     X(EAGAIN, -22, "the system lacks resources for another thread") \
     X(ELOST, -23, "data was lost with a device")                    \
+    X(ECRASH, -24, "a worker process died while it ran the task")   \
+    X(EBROKEN, -25, "worker processes die faster than is allowed")  \
     X(ECHECK, -30, "a kernel does what its parameters deny")        \
     X(EINTERNAL, -99, "internal error: please report it")
 

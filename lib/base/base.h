@@ -17,6 +17,9 @@
 
 #define YOKE_MAX_WORKERS 65536
 
+/* Priority of the constructors that others of the library rely on. */
+#define YOKE__FIRST 1000
+
 /* Sets the thread's detail text and returns status, so that a failure is one line. The text says what happened and
  * what to do about it. */
 int yoke__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));

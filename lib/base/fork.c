@@ -10,7 +10,7 @@ static void in_child(void)
     atomic_fetch_add(&forks, 1); /* nothing else: only async-signal-safe work is allowed here */
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 {
     (void)pthread_atfork(NULL, NULL, in_child);
 }

@@ -33,10 +33,9 @@ static int check_task(const yoke_task_options *options, const yoke_future *futur
         return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_TASK_BLOCKS", options->flags);
     if (options->priority < YOKE_PRIORITY_LOW || options->priority > YOKE_PRIORITY_HIGH)
         return yoke__fail(YOKE_EINVAL, "priority %d; use a YOKE_PRIORITY_... constant", options->priority);
-    if (options->argument_bytes > YOKE_ARGUMENT_BYTES || (options->argument_bytes > 0 && argument == NULL))
-        return yoke__fail(YOKE_EINVAL,
-                          "an argument of %zu bytes at %s; a future copies up to %d, or give a pointer that stays",
-                          options->argument_bytes, argument == NULL ? "NULL" : "argument", YOKE_ARGUMENT_BYTES);
+    if ((options->argument_bytes > 0 && argument == NULL) || (options->result_bytes > 0 && options->result == NULL))
+        return yoke__fail(YOKE_EINVAL, "%s is NULL, but its size is not 0",
+                          options->argument_bytes > 0 && argument == NULL ? "argument" : "result");
     const int status = yoke__check_deadline(options->deadline_ns);
     return status == YOKE_OK ? check_after(future, options->after, options->after_count) : status;
 }
@@ -50,6 +49,8 @@ int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yo
     int status = yoke__check_executor(executor);
     if (status == YOKE_OK)
         status = check_task(options, future, function, argument);
+    if (status == YOKE_OK)
+        status = executor->calls->check(executor, options, function, argument);
     return status == YOKE_OK ? executor->calls->submit(executor, options, future, function, argument) : status;
 }
 

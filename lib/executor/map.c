@@ -7,6 +7,8 @@
 enum { CHUNKS_PER_TASK = 8 };
 
 typedef struct map {
+    yoke_executor *executor;
+    const char *name;
     yoke_function *function;
     unsigned char *items, *results;
     size_t item_bytes, result_bytes, count, chunk;
@@ -16,6 +18,7 @@ typedef struct map {
     pthread_mutex_t lock;
     size_t first_bad; /* of the items so far; count: none */
     int status;       /* its */
+    char detail[256]; /* "": the number says it all */
 } map;
 
 static void note(map *m, size_t k, int status)
@@ -32,12 +35,17 @@ static void note(map *m, size_t k, int status)
     pthread_mutex_unlock(&m->lock);
 }
 
+/* Items of so many bytes; 0: the pointer itself. */
+static unsigned char *place_of(unsigned char *array, size_t k, size_t bytes)
+{
+    return bytes > 0 ? array + k * bytes : array;
+}
+
 static int run_item(const map *m, size_t k)
 {
     if (m->deadline_ns > 0 && yoke__now_ns() >= m->deadline_ns)
         return YOKE_ETIMEDOUT;
-    void *item = m->item_bytes > 0 ? m->items + k * m->item_bytes : m->items;
-    void *result = m->result_bytes > 0 ? m->results + k * m->result_bytes : m->results;
+    void *item = place_of(m->items, k, m->item_bytes), *result = place_of(m->results, k, m->result_bytes);
     if (m->result_bytes > 0)
         memset(result, 0, m->result_bytes);
     return m->function(item, result);
@@ -55,14 +63,46 @@ static bool take_chunk(map *m, size_t *begin, size_t *end)
     return true;
 }
 
-static int run_chunks(void *argument, void *result)
+static yoke__items items_of(const map *m, size_t begin, size_t end)
+{
+    return (yoke__items){.function = m->function,
+                         .name = m->name,
+                         .items = place_of(m->items, begin, m->item_bytes),
+                         .results = place_of(m->results, begin, m->result_bytes),
+                         .item_bytes = m->item_bytes,
+                         .result_bytes = m->result_bytes,
+                         .count = end - begin,
+                         .deadline_ns = m->deadline_ns};
+}
+
+static void run_elsewhere(map *m, size_t begin, size_t end)
+{
+    char detail[256] = "";
+    yoke__items some = items_of(m, begin, end);
+    some.detail = &detail;
+    some.statuses = yoke__alloc_zeroed(end - begin, sizeof *some.statuses);
+    if (some.statuses != NULL)
+        m->executor->calls->run_items(m->executor, &some);
+    for (size_t k = begin; k < end; k++)
+        note(m, k, some.statuses != NULL ? some.statuses[k - begin] : YOKE_ENOMEM);
+    yoke__free(some.statuses);
+    pthread_mutex_lock(&m->lock);
+    if (detail[0] != '\0' && m->first_bad >= begin && m->first_bad < end)
+        memcpy(m->detail, detail, sizeof m->detail);
+    pthread_mutex_unlock(&m->lock);
+}
+
+int yoke__map_chunks(void *argument, void *result)
 {
     map *m = argument;
     size_t begin, end;
     (void)result;
     while (take_chunk(m, &begin, &end))
-        for (size_t k = begin; k < end; k++)
-            note(m, k, run_item(m, k));
+        if (m->executor->calls->run_items != NULL)
+            run_elsewhere(m, begin, end);
+        else
+            for (size_t k = begin; k < end; k++)
+                note(m, k, run_item(m, k));
     return 0;
 }
 
@@ -75,7 +115,7 @@ static size_t submit_tasks(map *m, yoke_executor *executor, const yoke_map_optio
                               .flags = options->flags,
                               .deadline_ns = options->deadline_ns};
     for (size_t k = 0; k < tasks; k++) {
-        const int refused = yoke_submit_on(executor, &task, &futures[k], run_chunks, m);
+        const int refused = yoke_submit_on(executor, &task, &futures[k], yoke__map_chunks, m);
         if (refused != YOKE_OK) {
             *status = k == 0 ? refused : YOKE_OK;
             return k;
@@ -105,6 +145,8 @@ static int run_map(map *m, yoke_executor *executor, const yoke_map_options *opti
         note(m, k, late ? YOKE_ETIMEDOUT : YOKE_ECANCELED);
     if (m->first_bad == m->count)
         return YOKE_OK;
+    if (m->detail[0] != '\0')
+        return yoke__fail(m->status, "item %zu: %s", m->first_bad, m->detail);
     return yoke__fail(m->status, "item %zu: %d (%s); statuses in the options tell of each", m->first_bad, m->status,
                       yoke_strerror(m->status));
 }
@@ -146,7 +188,9 @@ int yoke_map_on(yoke_executor *executor, const yoke_map_options *options, yoke_f
         return status;
     const size_t width = executor->calls->width(executor, options->flags);
     const size_t share = count / (width * CHUNKS_PER_TASK), chunk = options->chunk != 0 ? options->chunk : share;
-    map m = {.function = function,
+    map m = {.executor = executor,
+             .name = options->name,
+             .function = function,
              .items = items,
              .results = results,
              .item_bytes = item_bytes,
@@ -157,6 +201,9 @@ int yoke_map_on(yoke_executor *executor, const yoke_map_options *options, yoke_f
              .deadline_ns = options->deadline_ns,
              .first_bad = count};
     const size_t chunks = count / m.chunk + (count % m.chunk != 0);
+    const yoke__items first = items_of(&m, 0, m.chunk < count ? m.chunk : count);
+    if (executor->calls->check_items != NULL && (status = executor->calls->check_items(executor, &first)) != YOKE_OK)
+        return status;
     (void)pthread_mutex_init(&m.lock, NULL);
     status = run_map(&m, executor, options, chunks < width ? chunks : width);
     (void)pthread_mutex_destroy(&m.lock);

@@ -80,6 +80,7 @@ struct pool {
     yoke__topology *topology;
     yoke__place *places; /* of the core threads */
     int64_t spin_ns;
+    struct processes *processes; /* that run the tasks; NULL: the threads do */
 };
 
 static inline uint64_t yoke__pool_unended(const pool *p)
@@ -115,8 +116,26 @@ bool yoke__pool_is_here(const pool *p);
 /* --- submit.c --- */
 
 extern const yoke__owner yoke__pool_owner;
+int yoke__pool_check(yoke_executor *self, const yoke_task_options *options, yoke_function *function,
+                     const void *argument);
 int yoke__pool_submit(yoke_executor *self, const yoke_task_options *options, yoke_future *future,
                       yoke_function *function, void *argument);
 int yoke__pool_cancel_all(yoke_executor *self);
+
+/* --- thread_pool.c --- */
+
+/* NULL with a detail. */
+pool *yoke__pool_open(const yoke_thread_pool_options *options);
+extern const yoke__executor_calls yoke__pool_calls;
+
+/* --- process_pool.c --- */
+
+typedef struct processes processes;
+
+/* Runs a task that has no other way to fail than this tells, on one of the processes. */
+int yoke__processes_run(processes *all, yoke_future *f);
+bool yoke__processes_broken(processes *all);
+unsigned yoke__processes_count(processes *all);
+void yoke__processes_end(processes *all); /* NULL is fine */
 
 #endif

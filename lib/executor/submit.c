@@ -45,7 +45,9 @@ static int reserve(pool *p, int64_t deadline_ns)
     pthread_mutex_lock(&p->lock);
     if (p->refuses || !yoke__pool_is_here(p))
         status = await_room(p, deadline_ns);
-    if (p->closed)
+    if (p->processes != NULL && yoke__processes_broken(p->processes))
+        status = yoke__tell_end(YOKE_EBROKEN, YOKE__NO_PROCESS, 0, NULL, NULL);
+    else if (p->closed)
         status = yoke__fail(YOKE_ESTATE, "the executor was closed; submit before that, or open another one");
     if (status == YOKE_OK) {
         p->used++;
@@ -67,15 +69,34 @@ static void release(pool *p)
 
 /* --- submitting --- */
 
-static void fill(yoke_future *f, const yoke_task_options *options, yoke_function *function, void *argument)
+int yoke__pool_check(yoke_executor *self, const yoke_task_options *options, yoke_function *function,
+                     const void *argument)
+{
+    (void)self, (void)function, (void)argument;
+    if (options->argument_bytes > YOKE_ARGUMENT_BYTES)
+        return yoke__fail(YOKE_EINVAL,
+                          "an argument of %zu bytes; a future copies up to %d: give a pointer that stays, and 0",
+                          options->argument_bytes, YOKE_ARGUMENT_BYTES);
+    if (options->time_limit_ns != 0 || options->retries != 0)
+        return yoke__fail(YOKE_EINVAL, "a thread cannot be killed; time limits and retries need yoke_process_pool()");
+    return YOKE_OK;
+}
+
+static void fill(const pool *p, yoke_future *f, const yoke_task_options *options, yoke_function *function,
+                 void *argument)
 {
     f->function_ = function;
     f->argument_ = argument;
-    if (options->argument_bytes > 0)
+    if (options->argument_bytes > 0 && options->argument_bytes <= YOKE_ARGUMENT_BYTES)
         f->argument_ = memcpy(&f->copy_, argument, options->argument_bytes);
+    f->argument_bytes_ = options->argument_bytes;
+    f->result_to_ = options->result;
+    f->result_bytes_ = options->result_bytes;
+    f->limit_ns_ = options->time_limit_ns;
+    f->retries_ = (unsigned char)options->retries;
     f->name_ = options->name;
     f->place_ = NOWHERE;
-    f->lane_ = (options->flags & YOKE_TASK_BLOCKS) != 0 ? BLOCKING : COMPUTING;
+    f->lane_ = (options->flags & YOKE_TASK_BLOCKS) != 0 && p->processes == NULL ? BLOCKING : COMPUTING;
     f->priority_ = (unsigned char)(options->priority - YOKE_PRIORITY_LOW);
     f->after_ = options->after;
     f->after_count_ = options->after_count;
@@ -94,7 +115,7 @@ int yoke__pool_submit(yoke_executor *self, const yoke_task_options *options, yok
         release(p);
         return status;
     }
-    fill(future, options, function, argument);
+    fill(p, future, options, function, argument);
     const bool delayed = options->after_count > 0;
     pthread_mutex_lock(&p->lock);
     if (delayed) {

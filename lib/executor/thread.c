@@ -1,5 +1,6 @@
 /* What a thread of a pool does: it runs tasks, sleeps, and waits inside of tasks without keeping its place. */
 #include <stdio.h>
+#include <string.h>
 
 #include "lib/cpu/cpu.h"
 #include "lib/executor/pool.h"
@@ -13,7 +14,15 @@ enum {
 
 /* --- running --- */
 
-static unsigned run(yoke_future *f)
+static int call(yoke_future *f)
+{
+    if (f->result_bytes_ == 0)
+        return f->function_(f->argument_, &f->result_);
+    memset(f->result_to_, 0, f->result_bytes_);
+    return f->function_(f->argument_, f->result_to_);
+}
+
+static unsigned run(pool *p, yoke_future *f)
 {
     if (f->skip_ != 0) {
         const bool failed = f->skip_ == YOKE__FAILED;
@@ -23,7 +32,7 @@ static unsigned run(yoke_future *f)
     yoke__frame frame;
     yoke__frame_enter(&frame, f);
     const yoke__float_environment before = yoke__float_enter();
-    const int status = f->function_(f->argument_, &f->result_);
+    const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
     yoke__float_leave(before);
     yoke__frame_leave(&frame);
     const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
@@ -35,7 +44,7 @@ static unsigned run(yoke_future *f)
 static void run_claimed(pool *p, yoke_future *f)
 {
     pthread_mutex_unlock(&p->lock);
-    const unsigned kind = run(f);
+    const unsigned kind = run(p, f);
     pthread_mutex_lock(&p->lock);
     p->running--;
     p->ended[kind - YOKE__DONE]++;

@@ -124,6 +124,7 @@ static void free_pool(pool *p)
         next = t->next;
         yoke__free(t);
     }
+    yoke__processes_end(p->processes);
     yoke__topology_free(p->topology);
     yoke__free(p->places);
     (void)pthread_mutex_destroy(&p->lock);
@@ -216,7 +217,8 @@ static void count_tasks(yoke_executor *self, yoke_executor_counts *counts)
                                      .cancelled = p->ended[2],
                                      .running = p->running};
     counts->waiting = (size_t)yoke__pool_unended(p) - p->running;
-    counts->threads = p->lanes[COMPUTING].threads + p->lanes[BLOCKING].threads;
+    counts->threads = p->processes != NULL ? yoke__processes_count(p->processes)
+                                           : p->lanes[COMPUTING].threads + p->lanes[BLOCKING].threads;
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -226,7 +228,8 @@ static unsigned width(yoke_executor *self, unsigned flags)
     return p->lanes[(flags & YOKE_TASK_BLOCKS) != 0 ? BLOCKING : COMPUTING].limit; /* it no longer changes */
 }
 
-static const yoke__executor_calls calls = {
+const yoke__executor_calls yoke__pool_calls = {
+    .check = yoke__pool_check,
     .submit = yoke__pool_submit,
     .cancel_all = yoke__pool_cancel_all,
     .count = count_tasks,
@@ -237,11 +240,8 @@ static const yoke__executor_calls calls = {
 
 /* --- opening it --- */
 
-yoke_executor *yoke_thread_pool_on(const yoke_thread_pool_options *options)
+pool *yoke__pool_open(const yoke_thread_pool_options *options)
 {
-    static const yoke_thread_pool_options defaults;
-    if (options == NULL)
-        options = &defaults;
     if (check(options) != YOKE_OK)
         return NULL;
     pool *p = yoke__alloc_zeroed(1, sizeof *p);
@@ -250,11 +250,18 @@ yoke_executor *yoke_thread_pool_on(const yoke_thread_pool_options *options)
         return NULL;
     }
     (void)pthread_mutex_init(&p->lock, NULL);
-    p->executor = (yoke_executor){yoke__pool_owner, &calls, yoke__fork_count()};
+    p->executor = (yoke_executor){yoke__pool_owner, &yoke__pool_calls, yoke__fork_count()};
     if (open_parts(p, options) == YOKE_OK)
-        return &p->executor;
+        return p;
     free_pool(p);
     return NULL;
+}
+
+yoke_executor *yoke_thread_pool_on(const yoke_thread_pool_options *options)
+{
+    static const yoke_thread_pool_options defaults;
+    pool *p = yoke__pool_open(options != NULL ? options : &defaults);
+    return p != NULL ? &p->executor : NULL;
 }
 
 yoke_executor *yoke_thread_pool(unsigned threads)

@@ -70,7 +70,7 @@ int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before)
     atomic_store(&f->owner_, owner);
     atomic_store(&f->callback_, NULL);
     f->after_count_ = f->after_index_ = 0;
-    f->watching_ = f->skip_ = 0;
+    f->watching_ = f->skip_ = f->why_ = 0;
     memset(&f->result_, 0, sizeof f->result_);
     return YOKE_OK;
 }

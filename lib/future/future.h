@@ -69,6 +69,21 @@ bool yoke__future_watch(yoke_future *f, struct yoke__watcher *watcher);
 /* False: notify() was or will be called. */
 bool yoke__future_unwatch(yoke_future *f, struct yoke__watcher *watcher);
 
+/* yoke_future.why_: what a task came to that did not return by itself; the number is in copy_.integer. */
+enum {
+    YOKE__RETURNED,
+    YOKE__SIGNALLED, /* by which signal */
+    YOKE__EXITED,    /* with which status */
+    YOKE__VANISHED,  /* the program took the status */
+    YOKE__LATE,      /* after so many nanoseconds */
+    YOKE__GARBLED,
+    YOKE__NOT_FOUND,
+    YOKE__NO_ROOM,
+    YOKE__NO_PROCESS
+};
+/* Sets the detail to that; returns `status`. */
+int yoke__tell_end(int status, unsigned why, long long number, yoke_function *function, const char *name);
+
 /* Tasks and callbacks that the calling thread is in, the innermost first; a stack through its frames. */
 typedef struct yoke__frame {
     yoke_future *future;

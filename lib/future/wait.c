@@ -155,6 +155,8 @@ int yoke__outcome(const yoke_future *f)
         return YOKE_OK;
     if (kind == YOKE__CANCELLED)
         return yoke__fail(YOKE_ECANCELED, "%.80s was cancelled before it ran", name);
+    if (f->why_ != YOKE__RETURNED)
+        return yoke__tell_end(f->status_, f->why_, f->copy_.integer, f->function_, f->name_);
     return yoke__fail(f->status_, "%.80s failed with %d (%s); its function, or one that it depends on, returned that",
                       name, f->status_, yoke_strerror(f->status_));
 }

@@ -42,7 +42,7 @@ static void in_child(void)
     homes_in_child();
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 {
     (void)pthread_atfork(residency_lock, residency_unlock, in_child);
 }

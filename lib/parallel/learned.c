@@ -30,7 +30,7 @@ static void in_child(void)
     open_ones = NULL;
 }
 
-__attribute__((constructor)) static void watch_forks(void)
+__attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 {
     (void)pthread_atfork(NULL, NULL, in_child);
 }

@@ -20,7 +20,7 @@ static void read_mask(pid_t thread, cpu_mask *mask)
 
 /* At loading, not at opening: by then a caller may have bound itself to one core, which must not shrink the team.
  * getpid() names the main thread, even when another one loads the library. */
-__attribute__((constructor)) static void remember_affinity(void)
+__attribute__((constructor(YOKE__FIRST))) static void remember_affinity(void)
 {
     read_mask(getpid(), &affinity);
 }

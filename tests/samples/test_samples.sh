@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -86,6 +86,14 @@ for line in 'submit: 3 squared is 9' 'map: 0 1 4 9 16' 'map: abcde'; do
 done
 ends 0 '^map: 1 4 9 16 25$' pool
 grep -qx 'apply_async: 100' out || wrong "pool did not print apply_async"
+ends 0 '^both are done: they printed 5 and 5 lines, and this process 0$' processes
+[ "$(sed -n 's/^number //p' out | tr -d '\n')$(sed -n 's/^letter //p' out | tr -d '\n')" = 12345ABCDE ] || wrong processes
+ends 0 '^roots: 2 3 4 5 6 7 8 9$' legacy
+ends 0 '^all are done$' crash
+grep -q '^"": .*plug-in, .*signal 11' out || wrong "crash did not tell of the signal"
+for line in '"queue" has 4 vowels' '"rhythm" has 0 vowels' '"banana" has 3 vowels' '"loop" has 2 vowels'; do
+    grep -qx "$line" out || wrong "crash did not print $line"
+done
 ends 1 'cannot be written' mandelbrot /nowhere/out.png 5 5
 [ ! -e /dev/full ] || ends 1 'cannot be written' mandelbrot /dev/full 300 300
 
