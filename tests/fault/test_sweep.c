@@ -124,7 +124,9 @@ static int run_histogram(yoke_runtime *r, results *to)
 {
     return parallel_reduce_on(r, how, sweep_histogram, N, &to->bins, xi);
 }
-/* Managed arrays, which the device uses in place or mirrors: two maps in a row, the second over the results of the first. */
+static const sweep_pair chain_end = {2, 0.5f};
+
+/* Managed arrays, which the device uses in place or mirrors: maps in a row, each over the results of those before it. */
 static int run_chain(yoke_runtime *r, results *to, const yoke_options *options)
 {
     float *in = yoke_alloc(sizeof start, YOKE_PLACE_DEFAULT), *out = yoke_alloc(sizeof start, YOKE_PLACE_DEFAULT);
@@ -134,6 +136,8 @@ static int run_chain(yoke_runtime *r, results *to, const yoke_options *options)
     int status = parallel_map_on(r, options, sweep_map, N, out, in, 3.0f);
     if (status == YOKE_OK)
         status = parallel_map_on(r, options, sweep_map, N, in, out, 5.0f);
+    if (status == YOKE_OK)
+        status = parallel_map_on(r, options, sweep_update, N, in, out, chain_end);
     const void *got = status == YOKE_OK ? yoke_read(in) : NULL;
     if (got != NULL)
         memcpy(to->f, got, sizeof start);
@@ -160,11 +164,13 @@ static int run_managed(yoke_runtime *r, results *to)
     const int status = run_chain(r, to, how);
     if (status != YOKE_ELOST)
         return status;
-    if (!memory_apart || strstr(yoke_error_detail(), " of kernel sweep_map: ") == NULL)
+    if (!memory_apart || strstr(yoke_error_detail(), " of kernel sweep_") == NULL)
         fail_msg("lost, or without its name: %s", yoke_error_detail());
     lost_arrays++;
-    for (size_t k = 0; k < N; k++)
-        to->f[k] = 5.0f * (3.0f * x[k] + 1.0f) + 1.0f;
+    for (size_t k = 0; k < N; k++) {
+        const float out = 3.0f * x[k] + 1.0f;
+        to->f[k] = (5.0f * out + 1.0f) * chain_end.b + out * (float)chain_end.a;
+    }
     return YOKE_OK;
 }
 
