@@ -32,14 +32,14 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool overlap demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa threads letters executors pool overlap demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -86,6 +86,16 @@ for line in 'submit: 3 squared is 9' 'map: 0 1 4 9 16' 'map: abcde'; do
 done
 ends 0 '^map: 1 4 9 16 25$' pool
 grep -qx 'apply_async: 100' out || wrong "pool did not print apply_async"
+ends 0 '^saved: ' overlap
+grep -q '^overlapped: [0-9]* ms$' out || wrong "overlap printed no time"
+if [ -x "$samples/async" ]; then # needs libuv
+    ends 0 'usage: async' async --help
+    ends 0 '^both slept for 0.21 s in 0.[0-9]* s$' async
+    for name in tortoise hare; do
+        [ "$(sed -n "s/^$name[: ]*//p" out | tr '\n' ' ')" = '1 2 3 is done ' ] || wrong "async: $name"
+    done
+    [ "$(sed -n 's/ is done//p' out | head -n 1)" = hare ] || wrong "async: the tortoise won"
+fi
 ends 1 'cannot be written' mandelbrot /nowhere/out.png 5 5
 [ ! -e /dev/full ] || ends 1 'cannot be written' mandelbrot /dev/full 300 300
 
