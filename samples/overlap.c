@@ -1,5 +1,5 @@
-/* Files are read, computed with, and written: one after the other, and overlapped. Reading and writing are tasks that block, so
- * they hold no core; each task runs when the one before it is done. The store of the files is a slow one, as over a network. */
+/* Files are read, computed with and written: one after the other, and overlapped. Reading and writing are tasks that
+ * block, so they hold no core; each task runs when the one before it is done. The store is slow, as over a network. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,6 @@
-/* Asynchronous tasks: a function that is called again when what it waits for has ended. While it waits its future is pending,
- * so that it can be cancelled, and wait_ is what it waits for; a cancel is carried out by the loop's thread. */
+/* Asynchronous tasks: a function that is called again when what it waits for has ended. While it waits its future is
+ * pending, so that it can be cancelled, and wait_ is what it waits for; a cancel is carried out by the loop's thread.
+ * */
 #include "lib/loop/loop.h"
 
 static yoke_async *async_of(yoke_future *f)

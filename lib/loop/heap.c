@@ -1,5 +1,6 @@
-/* A pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986) of futures by deadline, linked through the futures themselves.
- * next_: the next sibling; previous_: the one before, or the parent of a first child; argument_: the first child. */
+/* A pairing heap (Fredman, Sedgewick, Sleator and Tarjan, 1986) of futures by deadline, linked through the futures
+ * themselves. next_: the next sibling; previous_: the one before, or the parent of a first child; argument_: the first
+ * child. */
 #include "lib/loop/loop.h"
 
 static bool is_before(const yoke_future *a, const yoke_future *b)

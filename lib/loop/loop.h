@@ -1,13 +1,13 @@
-/* Inside of lib/loop, a library of its own: loop.c (opening, running, closing, the turn), futures.c (sleep, readiness, gather),
- * heap.c (by time), then.c (continuations), async.c (tasks that are called again). Uses future and base.
+/* Inside of lib/loop, a library of its own: loop.c (opening, running, closing, the turn), futures.c (sleep, readiness,
+ * gather), heap.c (by time), then.c (continuations), async.c (tasks that are called again). Uses future and base.
  *
- * One lock guards a loop; a future's lock is taken before it. libuv is told little: a handle that wakes the loop, a timer for
- * the next deadline, and an epoll descriptor of ours in which anyone may put descriptors. So any thread may begin and cancel
- * futures, and only the loop's thread calls libuv (but for uv_async_send).
+ * One lock guards a loop; a future's lock is taken before it. libuv is told little: a handle that wakes the loop, a
+ * timer for the next deadline, and an epoll descriptor of ours in which anyone may put descriptors. So any thread may
+ * begin and cancel futures, and only the loop's thread calls libuv (but for uv_async_send).
  *
- * What a loop uses of a future: lane_ is the kind, place_ where it is; next_, previous_, argument_ are its links in the heap,
- * copy_.integer its deadline; every sleep, readiness and gather is there. dependency_ is what it waits for in another future,
- * or its link in the list of its descriptor, or in the queue of the loop: one after the other. */
+ * What a loop uses of a future: lane_ is the kind, place_ where it is; next_, previous_, argument_ are its links in the
+ * heap, copy_.integer its deadline; every sleep, readiness and gather is there. dependency_ is what it waits for in
+ * another future, or its link in the list of its descriptor, or in the queue of the loop: one after the other. */
 #ifndef YOKE_LIB_LOOP_H
 #define YOKE_LIB_LOOP_H
 

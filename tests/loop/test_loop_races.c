@@ -1,5 +1,5 @@
-/* Other threads begin, cancel and end futures while a loop runs: each future ends once, each callback runs once, and memory may
- * go as soon as a wait has told. */
+/* Other threads begin, cancel and end futures while a loop runs: each future ends once, each callback runs once, and
+ * memory may go as soon as a wait has told. */
 #include "tests/unit/tasks.h"
 #include "yoke/loop.h"
 
