@@ -145,7 +145,7 @@ int main(int argc, char **argv)
     const double together = seconds() - middle;
     float *got = take_results(jobs);
     clean_up(jobs, folder);
-    if (memcmp(expected, got, (size_t)FILES * COUNT * sizeof *got) != 0)
+    if (memcmp((const char *)expected, (const char *)got, (size_t)FILES * COUNT * sizeof *got) != 0)
         fail("the results differ");
     printf("%d files, %d ms to reach each\n", FILES, DELAY_MS);
     printf("one by one: %.0f ms\noverlapped: %.0f ms\n", 1e3 * serial, 1e3 * together);

@@ -57,7 +57,8 @@ typedef struct yoke_loop yoke_loop;
 YOKE_API yoke_loop *yoke_loop_open(void);
 
 /** The same inside of the program's own libuv loop: uv_run() runs both. It is called by the thread that runs it, and
- *  goes on as long as something of this loop is pending. @return as yoke_loop_open(); NULL also for EINVAL. */
+ *  goes on as long as something of this loop is pending; what other threads begin keeps it going when it runs by then.
+ *  @return as yoke_loop_open(); NULL also for EINVAL. */
 YOKE_API yoke_loop *yoke_loop_on(struct uv_loop_s *uv);
 
 /** Closes the loop while it does not run; inside of a libuv loop of the program, on its thread. What is pending ends as

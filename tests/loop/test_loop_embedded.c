@@ -1,4 +1,5 @@
 /* A loop inside of the program's own libuv loop: its handles go on, and libuv ends when nothing is left of either. */
+#include <sys/resource.h>
 #include <uv.h>
 
 #include "tests/unit/tasks.h"
@@ -110,16 +111,28 @@ static void test_two_in_one(void **state)
     assert_int_equal(uv_loop_close(&uv), 0);
 }
 
-/* Memory refused: libuv's loop is as before. */
+/* Memory or a descriptor refused: libuv's loop can be closed as ever, and nothing is left behind. */
 static void test_refused(void **state)
 {
     (void)state;
     uv_loop_t uv;
+    struct rlimit before;
+    assert_int_equal(yoke_loop_close(yoke_loop_open()), YOKE_OK);
+    const unsigned files = file_count();
     assert_int_equal(uv_loop_init(&uv), 0);
     yoke__alloc_fail_at(1, false);
     assert_null(yoke_loop_on(&uv));
     yoke__alloc_fail_at(0, false);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){3, before.rlim_max}), 0);
+    assert_null(yoke_loop_on(&uv));
+    assert_non_null(strstr(yoke_error_detail(), "descriptor"));
+    yoke_loop *loop = yoke_loop_open(); /* libuv itself is refused its first one; of others, 1.44 would lose some */
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+    assert_null(loop);
+    assert_int_equal(uv_run(&uv, UV_RUN_DEFAULT), 0);
     assert_int_equal(uv_loop_close(&uv), 0);
+    assert_int_equal(file_count(), files);
 }
 
 int main(void)

@@ -26,9 +26,9 @@ static void test_sleeps(void **state)
     (void)state;
     const unsigned threads = thread_count();
     yoke_loop *loop = yoke_loop_open();
-    yoke_future *f = calloc(SLEEPS, sizeof *f);
+    static yoke_future f[SLEEPS];
     uint64_t seed = seed_of("sleeps");
-    assert_true(loop != NULL && f != NULL);
+    assert_non_null(loop);
     const long before = resident_kib();
     for (size_t k = 0; k < SLEEPS; k++) {
         assert_int_equal(yoke_sleep_async(loop, &f[k], (int64_t)draw_below(&seed, LONGEST_MS * (uint64_t)MS)), YOKE_OK);
@@ -42,7 +42,6 @@ static void test_sleeps(void **state)
     for (size_t k = 0; k < SLEEPS; k++)
         assert_int_equal(yoke_state_of(&f[k]), YOKE_FUTURE_DONE);
     assert_int_equal(yoke_loop_close(loop), YOKE_OK);
-    free(f);
 }
 
 typedef struct napper {
@@ -65,10 +64,11 @@ static void test_tasks(void **state)
     (void)state;
     const unsigned threads = thread_count();
     yoke_loop *loop = yoke_loop_open();
-    napper *n = calloc(SLEEPS, sizeof *n);
-    yoke_future **list = calloc(SLEEPS, sizeof(yoke_future *)), all = {0};
+    static napper n[SLEEPS];
+    static yoke_future *list[SLEEPS];
+    yoke_future all = {0};
     uint64_t seed = seed_of("tasks");
-    assert_true(loop != NULL && n != NULL && list != NULL);
+    assert_non_null(loop);
     const long before = resident_kib();
     for (size_t k = 0; k < SLEEPS; k++) {
         n[k].pause = (int64_t)draw_below(&seed, LONGEST_MS / 2 * (uint64_t)MS);
@@ -84,8 +84,6 @@ static void test_tasks(void **state)
     for (size_t k = 0; k < SLEEPS; k++)
         assert_int_equal(n[k].naps, 2);
     assert_int_equal(yoke_loop_close(loop), YOKE_OK);
-    free(n);
-    free(list);
 }
 
 int main(void)
