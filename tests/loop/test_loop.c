@@ -301,6 +301,45 @@ static void test_close_with_pending(void **state)
     assert_int_equal(file_count(), files);
 }
 
+static void delay_end(struct yoke__watcher *watcher)
+{
+    (void)watcher;
+    sleep_ns(20 * MS);
+}
+
+static void *end_slowly(void *argument)
+{
+    finish(argument, 0);
+    return NULL;
+}
+
+/* What it waits for has ended, but who ends it is still on the way to tell: closing waits for that. */
+static void test_close_while_told(void **state)
+{
+    (void)state;
+    yoke_loop *loop = fresh_loop();
+    yoke_future f = {0}, g = {0}, all = {0}, *list[] = {&g};
+    yoke_continuation c = {0};
+    struct yoke__watcher delays[2] = {{.notify = delay_end}, {.notify = delay_end}};
+    pthread_t enders[2];
+    begin(&f);
+    begin(&g);
+    assert_int_equal(yoke_loop_then(loop, &c, &f, note_end, &c), YOKE_OK);
+    assert_int_equal(yoke_gather_async(loop, &all, list, 1, 0), YOKE_OK);
+    assert_true(yoke__future_watch(&f, &delays[0])); /* the last is told first */
+    assert_true(yoke__future_watch(&g, &delays[1]));
+    assert_int_equal(pthread_create(&enders[0], NULL, end_slowly, &f), 0);
+    assert_int_equal(pthread_create(&enders[1], NULL, end_slowly, &g), 0);
+    while (yoke_state_of(&f) != YOKE_FUTURE_DONE || yoke_state_of(&g) != YOKE_FUTURE_DONE)
+        sleep_ns(100000);
+    assert_int_equal(yoke_loop_close(loop), YOKE_OK);
+    assert_int_equal(ends.count, 1);
+    assert_true(yoke_state_of(&all) >= YOKE_FUTURE_DONE);
+    assert_int_equal(yoke_wait(&all, 1), YOKE_OK);
+    (void)pthread_join(enders[0], NULL);
+    (void)pthread_join(enders[1], NULL);
+}
+
 static void test_allocation_failure(void **state)
 {
     (void)state;
@@ -344,6 +383,7 @@ int main(void)
         cmocka_unit_test(test_inside),
         cmocka_unit_test(test_close_with_pending),
         cmocka_unit_test(test_allocation_failure),
+        cmocka_unit_test(test_close_while_told),
     };
     alarm_in(60);
     const int failed = cmocka_run_group_tests(tests, NULL, NULL);

@@ -72,6 +72,41 @@ static void test_beside(void **state)
     assert_int_equal(file_count(), files);
 }
 
+typedef struct inside {
+    yoke_loop *loop;
+    int run, close;
+} inside;
+
+static void call_inside(yoke_future *future, void *argument)
+{
+    inside *i = argument;
+    (void)future;
+    i->run = yoke_loop_run(i->loop, NULL, 0);
+    i->close = yoke_loop_close(i->loop);
+}
+
+/* A sleep alone keeps libuv's loop alive, again after nothing did; and its callback cannot run or close the loop. */
+static void test_alone(void **state)
+{
+    (void)state;
+    uv_loop_t uv;
+    yoke_future f = {0};
+    assert_int_equal(uv_loop_init(&uv), 0);
+    inside i = {.loop = yoke_loop_on(&uv)};
+    assert_non_null(i.loop);
+    for (int k = 0; k < 3; k++) {
+        assert_int_equal(yoke_sleep_async(i.loop, &f, 2 * MS), YOKE_OK);
+        assert_int_equal(yoke_then(&f, call_inside, &i), YOKE_OK);
+        assert_int_equal(uv_run(&uv, UV_RUN_DEFAULT), 0);
+        assert_int_equal(yoke_state_of(&f), YOKE_FUTURE_DONE);
+        assert_int_equal(i.run, YOKE_EBUSY);
+        assert_int_equal(i.close, YOKE_EBUSY);
+    }
+    assert_int_equal(yoke_loop_close(i.loop), YOKE_OK);
+    assert_int_equal(uv_run(&uv, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&uv), 0);
+}
+
 /* Two loops in one libuv loop; one closed in a callback of libuv while the other goes on. */
 typedef struct two {
     yoke_loop *first;
@@ -139,6 +174,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_alone),
         cmocka_unit_test(test_two_in_one),
         cmocka_unit_test(test_refused),
     };

@@ -105,6 +105,23 @@ static void test_again_from_callback(void **state)
     assert_int_equal(yoke_result(&second, NULL, 0, 1), YOKE_ETIMEDOUT);
 }
 
+/* A descriptor that is ready, and that nobody waits for any more, costs nothing. */
+static void test_left_unread(void **state)
+{
+    (void)state;
+    yoke_future f = {0};
+    struct timespec before, after;
+    put_byte();
+    assert_int_equal(yoke_ready_async(loop, &f, in, YOKE_READABLE, 0), YOKE_OK);
+    assert_int_equal(yoke_loop_run(loop, &f, 0), YOKE_OK);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &before), 0);
+    assert_int_equal(yoke_sleep_async(loop, &f, 200 * MS), YOKE_OK);
+    assert_int_equal(yoke_loop_run(loop, &f, 0), YOKE_OK);
+    assert_int_equal(clock_gettime(CLOCK_THREAD_CPUTIME_ID, &after), 0);
+    const int64_t used = (after.tv_sec - before.tv_sec) * INT64_C(1000000000) + after.tv_nsec - before.tv_nsec;
+    assert_in_range(used, 0, 50 * MS);
+}
+
 static void test_several_on_one(void **state)
 {
     (void)state;
@@ -188,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bad_calls, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_pipe, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_again_from_callback, open_scene, close_scene),
+        cmocka_unit_test_setup_teardown(test_left_unread, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_several_on_one, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_reused_number, open_scene, close_scene),
         cmocka_unit_test_setup_teardown(test_many, open_scene, close_scene),
