@@ -228,6 +228,35 @@ static void test_continuations(void **state)
     assert_int_equal(yoke_loop_close(loop), YOKE_OK);
 }
 
+/* Futures of a loop serve wherever futures do. */
+static void test_as_any_future(void **state)
+{
+    (void)state;
+    yoke_loop *loop = fresh_loop();
+    yoke_executor *pool = yoke_thread_pool(1);
+    yoke_future sleep[2] = {0}, task = {0}, *list[] = {&sleep[0], &sleep[1]}, *next;
+    yoke_completions completions;
+    atomic_uint runs = 0;
+    assert_non_null(pool);
+    assert_int_equal(yoke_sleep_async(loop, &sleep[0], 6 * MS), YOKE_OK);
+    assert_int_equal(yoke_sleep_async(loop, &sleep[1], 2 * MS), YOKE_OK);
+    const int fd = yoke_future_fd(&sleep[1]);
+    struct pollfd readable = {.fd = fd, .events = POLLIN};
+    assert_int_equal(poll(&readable, 1, 0), 0);
+    assert_int_equal(yoke_submit_after(pool, &task, add_one, &runs, list, 2), YOKE_OK);
+    assert_int_equal(yoke_as_completed(&completions, list, 2), YOKE_OK);
+    assert_int_equal(yoke_loop_run(loop, &task, 0), YOKE_OK); /* the pool's, after the loop's */
+    assert_int_equal(runs, 1);
+    assert_int_equal(poll(&readable, 1, 0), 1);
+    assert_int_equal(yoke_next_completed(&completions, &next, 0), YOKE_OK);
+    assert_ptr_equal(next, &sleep[1]);
+    assert_int_equal(yoke_next_completed(&completions, &next, 0), YOKE_OK);
+    assert_int_equal(yoke_wait_any(list, 2, 1), 0);
+    (void)close(fd);
+    assert_int_equal(yoke_join(pool, 0), YOKE_OK);
+    assert_int_equal(yoke_loop_close(loop), YOKE_OK);
+}
+
 /* --- inside of callbacks --- */
 
 typedef struct inside {
@@ -380,6 +409,7 @@ int main(void)
         cmocka_unit_test(test_deadlines),
         cmocka_unit_test(test_gather),
         cmocka_unit_test(test_continuations),
+        cmocka_unit_test(test_as_any_future),
         cmocka_unit_test(test_inside),
         cmocka_unit_test(test_close_with_pending),
         cmocka_unit_test(test_allocation_failure),
