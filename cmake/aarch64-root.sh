@@ -3,7 +3,7 @@
 # packages of two architectures at once would drag half the system to the same versions.
 # usage: aarch64-root.sh FOLDER
 set -eu
-packages="libhwloc15 libhwloc-dev libudev1 libcmocka0 libcmocka-dev opencl-c-headers"
+packages="libhwloc15 libhwloc-dev libudev1 libcmocka0 libcmocka-dev libuv1 libuv1-dev opencl-c-headers"
 root=${1:?usage: aarch64-root.sh FOLDER}
 [ "$(cat "$root/done" 2>/dev/null)" = "$packages" ] && exit 0
 for tool in apt-get dpkg; do

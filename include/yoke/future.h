@@ -78,7 +78,6 @@ struct yoke_future {
     int64_t limit_ns_;
     unsigned char place_, lane_, priority_, watching_, skip_, retries_, why_;
     union yoke__bytes result_, copy_;
-    void *reserved_[4];
 };
 
 typedef enum yoke_future_state {

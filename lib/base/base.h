@@ -20,9 +20,12 @@
 /* Priority of the constructors that others of the library rely on. */
 #define YOKE__FIRST 1000
 
+/* Internal, but exported: for the components of this project that are libraries of their own. */
+#define YOKE_COMPONENT YOKE_API
+
 /* Sets the thread's detail text and returns status, so that a failure is one line. The text says what happened and
  * what to do about it. */
-int yoke__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
+YOKE_COMPONENT int yoke__fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3)));
 #ifdef __clang_analyzer__ /* it judges one file at a time: let it see that what comes back is the status */
 #define yoke__fail(status, ...) ((void)yoke__fail(status, __VA_ARGS__), (status))
 #endif
@@ -79,7 +82,7 @@ void yoke__cache_write(const yoke__cache *cache, const char *kind, const void *k
 void yoke__cache_forget(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes);
 
 /* CLOCK_MONOTONIC in nanoseconds. */
-int64_t yoke__now_ns(void);
+YOKE_COMPONENT int64_t yoke__now_ns(void);
 
 /* Tells the CPU that this is a spin loop. */
 static inline void yoke__relax(void)
@@ -115,13 +118,13 @@ static inline void yoke__announce(_Atomic uint32_t *word)
 int yoke__thread_start(pthread_t *thread, size_t stack_bytes, void *(*run)(void *argument), void *argument);
 
 /* How often this process has been forked off: 0 in the first. */
-unsigned yoke__fork_count(void);
+YOKE_COMPONENT unsigned yoke__fork_count(void);
 
 /* Allocation that tests can make fail: the n-th call from now on (0: never), once or for ever. */
 void *yoke__alloc(size_t bytes);
-void *yoke__alloc_zeroed(size_t count, size_t size);
+YOKE_COMPONENT void *yoke__alloc_zeroed(size_t count, size_t size);
 void *yoke__alloc_aligned(size_t alignment, size_t bytes);
-void yoke__free(void *memory);
+YOKE_COMPONENT void yoke__free(void *memory);
 
 /* Whole pages, zeroed; `bytes` is a multiple of the page size. Freed by yoke__unmap_pages only. The second form begins at
  * a multiple of `alignment`, a power of two. */

@@ -47,27 +47,27 @@ static inline bool yoke__has_ended(const yoke_future *f)
 }
 
 /* False when it is idle or has ended: then nobody holds it. */
-bool yoke__future_lock(yoke_future *f);
+YOKE_COMPONENT bool yoke__future_lock(yoke_future *f);
 bool yoke__future_try_lock(yoke_future *f); /* false also when somebody has it */
-void yoke__future_unlock(yoke_future *f);
+YOKE_COMPONENT void yoke__future_unlock(yoke_future *f);
 
 /* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. */
-int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
+YOKE_COMPONENT int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
 /* Back to what begin() found. Unlocks. */
-void yoke__future_revert(yoke_future *f, uint32_t before);
+YOKE_COMPONENT void yoke__future_revert(yoke_future *f, uint32_t before);
 /* Locked, pending: looks at what it depends on (after_), and calls ready() if all have ended, or arranges for that. */
 void yoke__future_advance(yoke_future *f);
 /* From one kind to another; false when it is of none of these. The lock is not needed. */
-bool yoke__future_claim(yoke_future *f, unsigned from, unsigned to);
+YOKE_COMPONENT bool yoke__future_claim(yoke_future *f, unsigned from, unsigned to);
 /* Ends it: callback, state, descriptor, watchers. It was claimed or runs, by the caller, who does not hold its lock. */
-void yoke__future_finish(yoke_future *f, unsigned kind, int status);
+YOKE_COMPONENT void yoke__future_finish(yoke_future *f, unsigned kind, int status);
 /* Locked, seen pending: cancels it. Unlocks. 0, or EBUSY when it runs by now. */
 int yoke__future_cancel_locked(yoke_future *f);
 
 /* notify() is called when it ends, once, after it may have gone. False: it has ended, or is idle. */
-bool yoke__future_watch(yoke_future *f, struct yoke__watcher *watcher);
+YOKE_COMPONENT bool yoke__future_watch(yoke_future *f, struct yoke__watcher *watcher);
 /* False: notify() was or will be called. */
-bool yoke__future_unwatch(yoke_future *f, struct yoke__watcher *watcher);
+YOKE_COMPONENT bool yoke__future_unwatch(yoke_future *f, struct yoke__watcher *watcher);
 
 /* yoke_future.why_: what a task came to that did not return by itself; the number is in copy_.integer. */
 enum {
@@ -90,8 +90,8 @@ typedef struct yoke__frame {
     struct yoke__frame *outer;
 } yoke__frame;
 
-void yoke__frame_enter(yoke__frame *frame, yoke_future *f);
-void yoke__frame_leave(const yoke__frame *frame);
+YOKE_COMPONENT void yoke__frame_enter(yoke__frame *frame, yoke_future *f);
+YOKE_COMPONENT void yoke__frame_leave(const yoke__frame *frame);
 bool yoke__frames_hold(const yoke_future *f);
 const yoke__frame *yoke__frame_here(void); /* NULL: none */
 
@@ -111,9 +111,9 @@ yoke__helper *yoke__helper_here(void);       /* NULL: it is no executor's, or fo
 uint32_t yoke__block(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
 
 /* 0 when one can wait for it, or a status with a detail. */
-int yoke__check_awaited(const yoke_future *f);
-int yoke__check_deadline(int64_t deadline_ns);
+YOKE_COMPONENT int yoke__check_awaited(const yoke_future *f);
+YOKE_COMPONENT int yoke__check_deadline(int64_t deadline_ns);
 /* What its result comes to, with a detail; it has ended. */
-int yoke__outcome(const yoke_future *f);
+YOKE_COMPONENT int yoke__outcome(const yoke_future *f);
 
 #endif

@@ -1,10 +1,12 @@
 #!/bin/sh
-# usage: cmake.sh SOURCE STAGE LIBDIR CMAKE CC [CXX]: find_package(yoke) from the installed tree
+# usage: cmake.sh SOURCE STAGE LIBDIR CMAKE CC [CXX]: find_package(yoke) from the installed tree; with
+# YOKE_HAS_LOOP=1 in the environment its component "loop" too
 set -eux
 source=$1 stage=$2 cmake=$4
 export CC="$5" CXX="${6:-c++}"
 rm -rf "$stage/cmake"
-"$cmake" -S "$source/project" -B "$stage/cmake" -DCMAKE_PREFIX_PATH="$stage/prefix" -DCMAKE_BUILD_TYPE=Release
+"$cmake" -S "$source/project" -B "$stage/cmake" -DCMAKE_PREFIX_PATH="$stage/prefix" -DCMAKE_BUILD_TYPE=Release \
+    -DWITH_LOOP="${YOKE_HAS_LOOP:-0}"
 "$cmake" --build "$stage/cmake" --parallel 2
 cd "$stage/cmake"
 "$(dirname "$cmake")/ctest" --output-on-failure

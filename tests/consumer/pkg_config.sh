@@ -27,9 +27,21 @@ try cxx17 "$cxx -std=c++17 -O2" "$source/square.cpp" "$flags"
 try tasks "$cc -std=c11 -O2" "$source/tasks.c" "$flags"
 try tasks_cxx17 "$cxx -std=c++17 -O2" "$source/tasks.cpp" "$flags"
 try c99 "$cc -std=c99" "$source/status.c" "$flags"
+if [ "${YOKE_HAS_LOOP:-0}" = 1 ]; then
+    loop=$(pkg-config --cflags --libs yoke-loop)
+    case " $loop" in *" -luv"* | *" -std="*) echo "exported flags of yoke-loop: $loop" && exit 1 ;; esac
+    try loop "$cc -std=c11 -O2" "$source/loop.c" "$loop"
+    try loop_cxx17 "$cxx -std=c++17 -O2" "$source/loop.cpp" "$loop"
+    if ldd ./c11 | grep -q libuv; then echo "a program without the loop needs libuv" && exit 1; fi
+fi
 ldd ./c11 | grep -q "$libdir/libyoke.so.0" || { echo "c11 does not use the shared library" && exit 1; }
 
 # Static: the archive is taken by its name, the rest as pkg-config tells.
 rest=$(pkg-config --static --cflags --libs yoke | sed "s|-lyoke|-l:libyoke.a|")
 try static "$cc -std=c11 -O2" "$source/square.c" "$rest"
 if ldd ./static | grep -q libyoke; then echo "static uses the shared library" && exit 1; fi
+if [ "${YOKE_HAS_LOOP:-0}" = 1 ]; then
+    rest=$(pkg-config --static --cflags --libs yoke-loop | sed "s|-lyoke-loop|-l:libyoke-loop.a|; s|-lyoke\b|-l:libyoke.a|")
+    try loop_static "$cc -std=c11 -O2" "$source/loop.c" "$rest"
+    if ldd ./loop_static | grep -q libyoke; then echo "loop_static uses a shared library" && exit 1; fi
+fi

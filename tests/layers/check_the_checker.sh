@@ -45,6 +45,9 @@ breach lib/cpu/a.c 'may not use' '#  include "lib/parallel/parallel.h"'
 breach lib/parallel/a.c 'may not use lib/opencl' '#include "lib/opencl/opencl.h"'
 breach lib/mpi/a.c 'may not use' '#include "lib/parallel/parallel.h"'
 breach lib/executor/a.c 'may not use' '#include "lib/parallel/parallel.h"'
+breach lib/executor/a.c 'outside its home' '#include <uv.h>'
+breach include/yoke/a.h 'outside its home' '#include <uv.h>'
+breach lib/loop/a.c 'may not use' '#include "lib/executor/executor.h"'
 breach lib/future/a.c 'layer above' '#include "yoke/executor.h"'
 breach lib/cpu/a.c 'through its door' '#include "lib/topology/place.h"'
 breach lib/attic/a.c 'no room' 'int x;'
@@ -76,6 +79,7 @@ clean lib/cpu/a.c '#include <stddef.h>\n#include "lib/base/base.h"\n#include "li
 clean lib/parallel/backends.c '#include "lib/cpu/cpu.h"\n#include "lib/opencl/opencl.h"'
 clean lib/topology/a.c '#include <hwloc.h>\nint f(char *b) { return snprintf(b, 1, "x") + g_exit(1); }'
 clean lib/opencl/a.c '#include <CL/cl.h>\n#include "lib/opencl/loader.h"'
+clean lib/loop/a.c '#include <uv.h>\n#include "lib/future/future.h"\n#include "yoke/loop.h"'
 clean samples/a.c '#include <png.h>\n#include <yoke/yoke.h>\nint main(void) { printf("x"); exit(1); }'
 
 [ "$failed" -eq 0 ] || { echo "$failed expectations failed"; exit 1; }

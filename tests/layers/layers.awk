@@ -11,9 +11,11 @@ BEGIN {
     allow("future", "base trace")
     allow("executor", "base trace topology cpu future")
     allow("parallel", "base trace topology schedule memory cpu future backend")
+    allow("loop", "base future")
     allow("mpi", "")
     home("hwloc", "^lib/topology/|^tests/topology/|^tools/topology_")
     home("CL", "^lib/opencl/|^tests/(opencl|fault|bench|gpu)/")
+    home("uv", "^lib/loop/|^tests/loop/")
     home("mpi", "^lib/mpi/|^tests/mpi/")
     home("png", "^samples/")
     upper = "^(parallel|yoke|kernels|executor|loop|mpi)\\.h$"  # public headers of the rooms on top

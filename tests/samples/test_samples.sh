@@ -32,14 +32,16 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
-for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash demo; do
+for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy \
+    crash overlap demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
 $emulator "$make_png" png || exit 1
 
 # --- arguments ---
-for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash demo; do
+for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash \
+    overlap demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -94,6 +96,16 @@ grep -q '^"": .*plug-in, .*signal 11' out || wrong "crash did not tell of the si
 for line in '"queue" has 4 vowels' '"rhythm" has 0 vowels' '"banana" has 3 vowels' '"loop" has 2 vowels'; do
     grep -qx "$line" out || wrong "crash did not print $line"
 done
+ends 0 '^saved: ' overlap
+grep -q '^overlapped: [0-9]* ms$' out || wrong "overlap printed no time"
+if [ -x "$samples/async" ]; then # needs libuv
+    ends 0 'usage: async' async --help
+    ends 0 '^both slept for 0.21 s in [0-9.]* s$' async
+    for name in tortoise hare; do
+        [ "$(sed -n "s/^$name[: ]*//p" out | tr '\n' ' ')" = '1 2 3 is done ' ] || wrong "async: $name"
+    done
+    [ "$(sed -n 's/ is done//p' out | head -n 1)" = hare ] || wrong "async: the tortoise won"
+fi
 ends 1 'cannot be written' mandelbrot /nowhere/out.png 5 5
 [ ! -e /dev/full ] || ends 1 'cannot be written' mandelbrot /dev/full 300 300
 
