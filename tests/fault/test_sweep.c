@@ -308,34 +308,45 @@ static const struct shape {
 };
 enum { SHAPES = sizeof shapes / sizeof *shapes };
 static const struct shape *current;
+static unsigned chosen_count;
 
 static int tell(void **state)
 {
     (void)state;
     printf("fault sweep, %s: %lu runs, in %lu of them the CPU finished the work, in %lu the device was refused at the "
-           "start, %lu devices lost, %lu managed arrays with them; %u of %d scenarios without a wrong or lost result\n",
-           current->name, runs, on_cpu, refused, lost_devices, lost_arrays, complete, SCENARIOS);
+           "start, %lu devices lost, %lu managed arrays with them; %u of %u scenarios without a wrong or lost result\n",
+           current->name, runs, on_cpu, refused, lost_devices, lost_arrays, complete, chosen_count);
     return 0;
 }
 
 /* The driver's shape is fixed once it was listed: a process for each. */
-static int run_shape(const struct shape *shape)
+static int run_some(const struct shape *shape, unsigned first, unsigned count)
 {
     struct CMUnitTest tests[SCENARIOS];
     int status;
     fflush(stdout);
     pid_t child = fork();
     if (child == 0) {
-        for (unsigned k = 0; k < SCENARIOS; k++)
-            tests[k] = (struct CMUnitTest){scenarios[k].name, sweep, NULL, NULL, (void *)(uintptr_t)&scenarios[k]};
+        for (unsigned k = 0; k < count; k++) {
+            const struct scenario *s = &scenarios[first + k];
+            tests[k] = (struct CMUnitTest){s->name, sweep, NULL, NULL, (void *)(uintptr_t)s};
+        }
         current = shape;
+        chosen_count = count;
         how = shape->how;
         memory_apart = shape->unified[0] == '0';
         (void)setenv("FAKECL_UNIFIED", shape->unified, 1);
         (void)setenv("FAKECL_DEVICES", shape->devices, 1);
-        exit(cmocka_run_group_tests(tests, set_up, tell));
+        exit(_cmocka_run_group_tests(shape->name, tests, count, set_up, tell));
     }
     return child > 0 && waitpid(child, &status, 0) == child && WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+
+/* Lost devices keep their homes, of which a process has 30: what is only there while there is one comes alone. */
+static int run_shape(const struct shape *shape)
+{
+    const int failed = run_some(shape, 0, SCENARIOS - 1);
+    return failed != 0 ? failed : run_some(shape, SCENARIOS - 1, 1);
 }
 
 int main(void)
