@@ -119,9 +119,11 @@ static void keep_repeatable(run *r)
         keeps_old |= r->array[k].keeps_old;
     for (unsigned k = 0; k < r->parameters; k++) {
         run_array *a = &r->array[k];
+        if (r->task.divided && r->shares && !r->session->one_with_host)
+            a->in_place = false; /* the host gets back all of the block, what others write now, too */
         if (!a->in_place || !a->down || !r->shares || r->session->one_with_host)
             continue;
-        a->in_place = !keeps_old && !r->task.divided; /* the host gets back all of the block, others' pieces, too */
+        a->in_place = !keeps_old;
         r->defers |= a->in_place;
     }
 }
