@@ -114,6 +114,7 @@ typedef struct mirrors {
     cl_command_queue queue;
     cl_mem pinned;
     unsigned char *staging;
+    size_t slot_bytes; /* of each of its parts */
 } mirrors;
 
 bool mirrors_init(session *s);

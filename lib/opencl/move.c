@@ -6,6 +6,7 @@
 #include "lib/opencl/move.h"
 
 enum { SLOTS = 2, LOOK_NS = 10000000, SPIN_NS = 60000 };
+#define LEAST_SLOT_BYTES ((size_t)64 << 10)
 #define SLOT_BYTES ((size_t)4 << 20)
 
 typedef struct move {
@@ -23,38 +24,78 @@ typedef struct move {
 
 /* --- on the mover --- */
 
-static cl_int prepare(session *s)
+static void release_staging(session *s)
 {
-    const cl_api *cl = &s->device->owner->cl;
     mirrors *own = &s->mirrors;
+    const cl_api *cl = &s->device->owner->cl;
+    if (own->pinned != NULL) {
+        (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
+        (void)cl->clReleaseMemObject(own->pinned);
+    } else {
+        yoke__free(own->staging);
+    }
+    own->pinned = NULL;
+    own->staging = NULL;
+}
+
+static void release_own(session *s)
+{
+    release_staging(s);
+    if (s->mirrors.queue != NULL)
+        (void)s->device->owner->cl.clReleaseCommandQueue(s->mirrors.queue);
+    s->mirrors.queue = NULL;
+}
+
+/* Pinned memory; plain memory does, only slower. */
+static cl_int make_staging(session *s, size_t slot_bytes)
+{
+    mirrors *own = &s->mirrors;
+    const cl_api *cl = &s->device->owner->cl;
+    const size_t bytes = SLOTS * slot_bytes;
     cl_int error = CL_SUCCESS;
-    if (own->queue == NULL)
-        own->queue = cl->clCreateCommandQueue(s->context, s->device->id, 0, &error);
-    if (error != CL_SUCCESS || own->queue == NULL || own->staging != NULL)
-        return own->queue == NULL && error == CL_SUCCESS ? CL_OUT_OF_HOST_MEMORY : error;
-    own->pinned =
-        cl->clCreateBuffer(s->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, SLOTS * SLOT_BYTES, NULL, &error);
+    own->slot_bytes = slot_bytes;
+    own->pinned = cl->clCreateBuffer(s->context, CL_MEM_READ_WRITE | CL_MEM_ALLOC_HOST_PTR, bytes, NULL, &error);
     if (error == CL_SUCCESS && own->pinned != NULL) {
-        own->staging = cl->clEnqueueMapBuffer(own->queue, own->pinned, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0,
-                                              SLOTS * SLOT_BYTES, 0, NULL, NULL, &error);
+        own->staging = cl->clEnqueueMapBuffer(own->queue, own->pinned, CL_TRUE, CL_MAP_READ | CL_MAP_WRITE, 0, bytes, 0,
+                                              NULL, NULL, &error);
         if (error == CL_SUCCESS && own->staging != NULL)
             return CL_SUCCESS;
         (void)cl->clReleaseMemObject(own->pinned);
     }
-    own->pinned = NULL; /* plain memory does, only slower */
-    own->staging = yoke__alloc_aligned(YOKE_CACHE_LINE, SLOTS * SLOT_BYTES);
+    own->pinned = NULL;
+    own->staging = yoke__alloc_aligned(YOKE_CACHE_LINE, bytes);
     return own->staging != NULL ? CL_SUCCESS : CL_OUT_OF_HOST_MEMORY;
+}
+
+/* A queue, and staging for parts of so many bytes: no more of it than they need. */
+static cl_int prepare(session *s, size_t bytes)
+{
+    mirrors *own = &s->mirrors;
+    size_t wanted = LEAST_SLOT_BYTES;
+    cl_int error = CL_SUCCESS;
+    while (wanted < bytes && wanted < SLOT_BYTES)
+        wanted *= 2;
+    if (own->queue == NULL)
+        own->queue = s->device->owner->cl.clCreateCommandQueue(s->context, s->device->id, 0, &error);
+    if (error != CL_SUCCESS || own->queue == NULL)
+        return error != CL_SUCCESS ? error : CL_OUT_OF_HOST_MEMORY;
+    if (own->staging != NULL && own->slot_bytes >= wanted)
+        return CL_SUCCESS;
+    release_staging(s);
+    return make_staging(s, wanted);
 }
 
 static unsigned char *slot(const session *s, size_t at)
 {
-    return s->mirrors.staging + at / SLOT_BYTES % SLOTS * SLOT_BYTES;
+    const size_t bytes = s->mirrors.slot_bytes;
+    return s->mirrors.staging + at / bytes % SLOTS * bytes;
 }
 
 static size_t part_at(const move *m, size_t at)
 {
     const size_t left = m->span.end - m->span.begin - at;
-    return left < SLOT_BYTES ? left : SLOT_BYTES;
+    const size_t bytes = m->session->mirrors.slot_bytes;
+    return left < bytes ? left : bytes;
 }
 
 static bool failed(move *m, const char *call, cl_int error)
@@ -145,26 +186,9 @@ static void read_guarded(move *m)
     yoke__memory_guard_close(m->from->block);
 }
 
-static void release_own(session *s)
-{
-    mirrors *own = &s->mirrors;
-    const cl_api *cl = &s->device->owner->cl;
-    if (own->pinned != NULL) {
-        (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
-        (void)cl->clReleaseMemObject(own->pinned);
-    } else {
-        yoke__free(own->staging);
-    }
-    if (own->queue != NULL)
-        (void)cl->clReleaseCommandQueue(own->queue);
-    own->pinned = NULL;
-    own->staging = NULL;
-    own->queue = NULL;
-}
-
 static void move_rest(move *m)
 {
-    const cl_int error = prepare(m->session);
+    const cl_int error = prepare(m->session, m->span.end - m->span.begin);
     m->failed_call = NULL;
     m->read = m->copied;
     if (error != CL_SUCCESS)

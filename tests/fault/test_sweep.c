@@ -7,7 +7,7 @@
 #include "tests/emulated.h"
 #include "tests/fault/fault_support.h"
 
-enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, SAMPLED = 5, DIVIDED_SAMPLED = 8 };
+enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, EVERYDAY = 2, SAMPLED = 5, DIVIDED_SAMPLED = 8 };
 
 YOKE_TYPE(sweep_pair, {
     int a;
@@ -265,7 +265,7 @@ static void sweep(void **state)
     const int calls = control("calls?");
     const bool all = getenv("YOKE_SWEEP") != NULL;
     assert_true(calls > 20);
-    const int step = all ? 1 : (SANITIZED || is_emulated() ? SAMPLED : 1) * (how != NULL ? DIVIDED_SAMPLED : 1);
+    const int step = all ? 1 : (SANITIZED || is_emulated() ? SAMPLED : EVERYDAY) * (how != NULL ? DIVIDED_SAMPLED : 1);
     for (int k = 1 + (int)draw_below(&seed, (uint64_t)step); k <= calls && may_fail(s); k += step) {
         for (unsigned a = 0; a < (all ? 2 * ACTIONS : 1); a++) {
             unsigned chosen = all ? a : (unsigned)draw_below(&seed, 2 * ACTIONS);
