@@ -7,7 +7,7 @@
 #include "tests/emulated.h"
 #include "tests/fault/fault_support.h"
 
-enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, EVERYDAY = 2, SAMPLED = 5, DIVIDED_SAMPLED = 8 };
+enum { N = 3001, WIDTH = 61, HEIGHT = 53, COUNT = 4, LONGEST_S = 20, EVERYDAY = 4, SAMPLED = 5, DIVIDED_SAMPLED = 8 };
 
 YOKE_TYPE(sweep_pair, {
     int a;
