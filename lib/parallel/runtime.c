@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/parallel/backlog.h"
 #include "lib/parallel/checking.h"
 #include "lib/parallel/devices.h"
 
@@ -110,9 +111,12 @@ int yoke_close(yoke_runtime *runtime)
         return YOKE_OK;
     if (runtime == atomic_load(&yoke__default_runtime))
         return yoke__fail(YOKE_EINVAL, "the default runtime is not closed: it ends with the process");
+    int status = yoke__backlog_close(runtime);
+    if (status != YOKE_OK)
+        return status;
     if (yoke__devices_are_busy(runtime->devices))
         return yoke__fail(YOKE_EBUSY, "a call still uses a device of this runtime; close it when that has returned");
-    int status = yoke__team_destroy(runtime->team);
+    status = yoke__team_destroy(runtime->team);
     if (status == YOKE_OK)
         free_parts(runtime);
     return status;
