@@ -53,7 +53,7 @@ static void copy_arguments(yoke__later *l, const size_t *places, void *const *ar
 static yoke__later *copy_call(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
                               void *const *arguments)
 {
-    size_t places[YOKE_MAX_PARAMETERS], bytes, alignment;
+    size_t places[YOKE_MAX_PARAMETERS] = {0}, bytes, alignment;
     yoke__later *l =
         lay_out(kernel, places, &bytes, &alignment) ? yoke__alloc_aligned(alignment, bytes) : (yoke__later *)NULL;
     if (l == NULL) {

@@ -29,6 +29,15 @@ YOKE_LANE_KERNEL(later_lanes, (in(int, x), out(int, y)), {
 YOKE_REDUCE(later_sum, (uint64_t, 0, a + b), (in(int, x), value(int, factor)), (uint64_t)x[i] * (uint64_t)factor)
 YOKE_ACCUMULATE(later_count, (uint64_t, 0, a + b), (in(int, x)), {
     *acc += x[i] % 2 == 0; })
+YOKE_TYPE(table, {
+    int count[4096]; })
+YOKE_FUNCTION(table, both_tables, (table a, const table b), {
+    for (int k = 0; k < 4096; k++)
+        a.count[k] += b.count[k];
+    return a;
+})
+YOKE_ACCUMULATE(later_table, (table, {{0}}, both_tables(a, b)), (in(int, x)), {
+    acc->count[x[i]]++; })
 
 static uint64_t seed;
 static int ints[N], counts[N];
@@ -289,7 +298,31 @@ static void memory_that_is_missing_is_told_at_the_call(void **state)
     assert_int_equal(refused, 2); /* the call's record, and the first time the queue */
 }
 
-static int seed_once(void **state)
+static void memory_that_is_missing_later_is_told_by_the_future(void **state)
+{
+    (void)state;
+    static table counted, wanted;
+    yoke_future before = {0}, f = {0};
+    gate g = {0};
+    fill_ints();
+    for (size_t k = 0; k < N; k++)
+        wanted.count[ints[k]]++;
+    for (int fails = 1; fails >= 0; fails--) {
+        atomic_store(&g.open, 0);
+        assert_int_equal(parallel_for_async(&before, 1, wait_inside, &g), YOKE_OK);
+        assert_int_equal(parallel_reduce_async(&f, later_table, N, &counted, ints), YOKE_OK);
+        if (fails)
+            yoke__alloc_fail_at(1, true);
+        gate_open(&g);
+        const int status = done(&f);
+        yoke__alloc_fail_at(0, false);
+        assert_int_equal(status, fails ? YOKE_ENOMEM : YOKE_OK);
+        assert_true(!fails || strstr(yoke_error_detail(), "kernel later_table: no memory for") != NULL);
+    }
+    assert_memory_equal(&counted, &wanted, sizeof wanted);
+}
+
+static int watch(void **state)
 {
     (void)state;
     alarm_in(60);
@@ -308,7 +341,8 @@ int main(void)
         cmocka_unit_test(bad_arguments_are_refused_at_the_call),
         cmocka_unit_test(devices_of_a_runtime_without_any_are_refused_at_the_call),
         cmocka_unit_test(memory_that_is_missing_is_told_at_the_call),
+        cmocka_unit_test(memory_that_is_missing_later_is_told_by_the_future),
     };
     seed = seed_of("test_async");
-    return cmocka_run_group_tests(tests, seed_once, NULL);
+    return cmocka_run_group_tests(tests, watch, NULL);
 }
