@@ -72,10 +72,11 @@ static yoke__later *copy_call(yoke_runtime *runtime, const yoke_options *options
 
 /* --- checks --- */
 
-static int check_future(const yoke_future *future)
+static int check_future(const yoke_future *future, const yoke_options *options)
 {
-    return future != NULL ? YOKE_OK
-                          : yoke__fail(YOKE_EINVAL, "future is NULL; give a zeroed one that stays until it has ended");
+    if (future == NULL)
+        return yoke__fail(YOKE_EINVAL, "future is NULL; give a zeroed one that stays until it has ended");
+    return options != NULL ? yoke__check_settings(options) : YOKE_OK;
 }
 
 /* As the blocking form refuses it. */
@@ -95,9 +96,7 @@ static int check_kernel(yoke_runtime **runtime, const yoke_options *options, con
 int yoke_launch_map_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
                           const yoke_kernel *kernel, size_t size0, size_t size1, void *const *arguments)
 {
-    int status = check_future(future);
-    if (status == YOKE_OK)
-        status = yoke__check_options(options);
+    int status = check_future(future, options);
     if (status == YOKE_OK)
         status = check_kernel(&runtime, options, kernel, size0, size1, arguments);
     if (status != YOKE_OK)
@@ -114,9 +113,7 @@ int yoke_launch_map_async(yoke_runtime *runtime, const yoke_options *options, yo
 int yoke_launch_reduce_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
                              const yoke_kernel *kernel, size_t n, void *result, void *const *arguments)
 {
-    int status = check_future(future);
-    if (status == YOKE_OK)
-        status = yoke__check_options(options);
+    int status = check_future(future, options);
     if (status == YOKE_OK)
         status = yoke__check_result(kernel, result);
     if (status == YOKE_OK)
@@ -135,7 +132,7 @@ int yoke_launch_reduce_async(yoke_runtime *runtime, const yoke_options *options,
 int yoke_parallel_for_async_on(yoke_runtime *runtime, const yoke_options *options, yoke_future *future, size_t n,
                                void (*body)(size_t begin, size_t end, void *argument), void *argument)
 {
-    int status = check_future(future);
+    int status = check_future(future, options);
     if (status == YOKE_OK)
         status = yoke__check_for(options, body);
     if (status != YOKE_OK)

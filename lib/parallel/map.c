@@ -76,9 +76,6 @@ static void run_body(void *context, size_t begin, size_t end)
 
 int yoke__check_for(const yoke_options *options, void (*body)(size_t begin, size_t end, void *argument))
 {
-    const int status = yoke__check_options(options);
-    if (status != YOKE_OK)
-        return status;
     if (body == NULL)
         return yoke__fail(YOKE_EINVAL, "parallel_for: the body is NULL; give a function");
     if (options != NULL && options->pitch != 0)
@@ -89,7 +86,9 @@ int yoke__check_for(const yoke_options *options, void (*body)(size_t begin, size
 int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,
                          void (*body)(size_t begin, size_t end, void *argument), void *argument)
 {
-    const int status = yoke__check_for(options, body);
+    int status = yoke__check_options(options);
+    if (status == YOKE_OK)
+        status = yoke__check_for(options, body);
     if (status != YOKE_OK)
         return status;
     runtime = yoke__runtime_or_default(runtime);

@@ -48,6 +48,8 @@ static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
 }
 
 int yoke__check_given_options(const yoke_options *options);
+/* Only looks: a call that is made now may run while others use what the options point to. Not NULL. */
+int yoke__check_settings(const yoke_options *options);
 
 /* YOKE_ALWAYS_DIVIDE and so on. NULL is fine. */
 static inline bool yoke__has_flag(const yoke_options *options, unsigned flag)
@@ -123,7 +125,7 @@ static inline bool yoke__has_rows(const yoke_kernel *kernel)
 int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
                      size_t size1, void *const *arguments);
 
-/* map.c, reduce.c, work.c: what else can be said of a call's arguments before it runs: of the options and the body of a
+/* map.c, reduce.c, work.c: what else can be said of a call's arguments before it runs: of the body and the pitch of a
  * parallel_for, of a reduction's result, of the devices that a call with items asks for. */
 int yoke__check_for(const yoke_options *options, void (*body)(size_t begin, size_t end, void *argument));
 int yoke__check_result(const yoke_kernel *kernel, const void *result);

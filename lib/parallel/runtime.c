@@ -198,6 +198,14 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
 
 int yoke__check_given_options(const yoke_options *options)
 {
+    const int status = yoke__check_settings(options);
+    if (status == YOKE_OK && options->pieces != NULL)
+        options->pieces->count = 0; /* of this call */
+    return status;
+}
+
+int yoke__check_settings(const yoke_options *options)
+{
     const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE |
                            YOKE_ALWAYS_COEXECUTE | YOKE_WRITE_BACK;
     const unsigned both = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
@@ -215,7 +223,5 @@ int yoke__check_given_options(const yoke_options *options)
         return yoke__fail(YOKE_EINVAL, "a negative deadline; make one with yoke_deadline_in()");
     if (options->pieces != NULL && options->pieces->list == NULL && options->pieces->capacity > 0)
         return yoke__fail(YOKE_EINVAL, "pieces: a capacity of %zu without a list", options->pieces->capacity);
-    if (options->pieces != NULL)
-        options->pieces->count = 0; /* of this call */
     return YOKE_OK;
 }
