@@ -122,6 +122,7 @@ typedef struct yoke_kernel {
 } yoke_kernel;
 
 typedef struct yoke_options yoke_options; /* parallel.h */
+typedef struct yoke_future yoke_future;   /* future.h */
 
 /** Writes the OpenCL C source made from the kernel, helpers and types included, as a string.
  *  @param buffer may be NULL when capacity is 0; what does not fit is cut, with a final 0.
@@ -136,6 +137,10 @@ YOKE_API int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
                              size_t size0, size_t size1, void *const *arguments);
 YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t n,
                                 void *result, void *const *arguments);
+YOKE_API int yoke_launch_map_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
+                                   const yoke_kernel *kernel, size_t size0, size_t size1, void *const *arguments);
+YOKE_API int yoke_launch_reduce_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
+                                      const yoke_kernel *kernel, size_t n, void *result, void *const *arguments);
 
 #ifdef __cplusplus
 }
