@@ -114,9 +114,9 @@ static int check_task(yoke_executor *self, const yoke_task_options *o, yoke_func
     layout l;
     if (function == yoke__map_chunks) /* it runs here, and asks for its items */
         return YOKE_OK;
-    if (argument != NULL && o->argument_bytes == 0)
+    if (argument != NULL && o->argument_bytes == 0 && !yoke__shared_has(argument, 0))
         return yoke__fail(YOKE_EINVAL, "an address means nothing in another process; set argument_bytes, to copy the "
-                                       "argument there");
+                                       "argument there, or have it in memory of yoke_alloc_shared()");
     if (o->time_limit_ns < 0 || o->retries > MOST_RETRIES)
         return yoke__fail(YOKE_EINVAL, "a time limit of %lld ns and %u retries; give 0 or more, and %d at most",
                           (long long)o->time_limit_ns, o->retries, MOST_RETRIES);
@@ -131,9 +131,12 @@ static int check_task(yoke_executor *self, const yoke_task_options *o, yoke_func
 static int check_items(yoke_executor *self, const yoke__items *items)
 {
     const processes *all = ((const pool *)self)->processes;
-    if ((items->item_bytes == 0 && items->items != NULL) || (items->result_bytes == 0 && items->results != NULL))
-        return yoke__fail(YOKE_EINVAL, "an address means nothing in another process; give the size of %s, or NULL",
-                          items->item_bytes == 0 && items->items != NULL ? "items" : "results");
+    const bool bad_items = items->item_bytes == 0 && items->items != NULL && !yoke__shared_has(items->items, 0);
+    if (bad_items || (items->result_bytes == 0 && items->results != NULL && !yoke__shared_has(items->results, 0)))
+        return yoke__fail(YOKE_EINVAL,
+                          "an address means nothing in another process; give the size of %s, or NULL, or memory of "
+                          "yoke_alloc_shared()",
+                          bad_items ? "items" : "results");
     if (yoke__processes_batch(all, items) == 0)
         return yoke__fail(YOKE_EINVAL,
                           "an item of %zu and a result of %zu bytes, but processes share %llu; open the pool with "
