@@ -240,15 +240,37 @@ static ssize_t receive(message *m, descriptors *d)
     return got;
 }
 
+/* Beside shared arrays, which are not its own: so the hard limit stays. */
+static bool limit_memory(uint64_t shared_bytes)
+{
+    struct rlimit limit;
+    if (given.memory_bytes == 0)
+        return true;
+    if (getrlimit(RLIMIT_AS, &limit) != 0)
+        return false;
+    limit.rlim_cur = (rlim_t)(given.memory_bytes + shared_bytes);
+    if (shared_bytes > 0 && limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
 static bool map_arrays(const arrays *a, const descriptors *d)
 {
+    static uint64_t mapped;
+    uint64_t bytes = 0;
     reply answer;
     if (a->magic != MESSAGE_MAGIC || a->count == 0 || a->count > ARRAYS_AT_ONCE)
         return false;
     step(STEP_ARRAYS);
     if (given.step == STEP_ARRAYS && given.action == ACT_OCCUPY)
         (void)mmap((void *)(uintptr_t)a->array[0].start, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (uint64_t k = 0; k < a->count; k++)
+        bytes += a->array[k].bytes;
+    (void)limit_memory(mapped + (a->kind == REQUEST_MAP ? bytes : 0));
     yoke__serve_arrays(a, d->file, d->count, &answer);
+    if (answer.kind == REPLY_MAPPED)
+        mapped += a->kind == REQUEST_MAP ? bytes : -bytes;
+    (void)limit_memory(mapped);
     return send(SOCKET_FD, &answer, sizeof answer, MSG_NOSIGNAL) == (ssize_t)sizeof answer;
 }
 
@@ -280,7 +302,6 @@ static void serve(void)
 static bool settle(void)
 {
     pthread_t watcher;
-    struct rlimit limit = {(rlim_t)given.memory_bytes, (rlim_t)given.memory_bytes};
     (void)unsetenv(YOKE__WORKER_VARIABLE); /* not for what tasks start */
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC);
     (void)fcntl(MEMORY_FD, F_SETFD, FD_CLOEXEC);
@@ -292,7 +313,7 @@ static bool settle(void)
     if (yoke__thread_start(&watcher, WATCH_STACK_BYTES, watch_parent, NULL) != YOKE_OK)
         return false;
     (void)pthread_detach(watcher);
-    return given.memory_bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
+    return limit_memory(0);
 }
 
 /* Once it is a worker, it must never become the program: that would do its work again, and start workers again. */
