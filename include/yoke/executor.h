@@ -103,20 +103,22 @@ YOKE_API int yoke_submit_after(yoke_executor *executor, yoke_future *future, yok
 
 /** Options of one map; zeroed members mean the defaults. */
 typedef struct yoke_map_options {
-    size_t size;         /**< 0, or sizeof(yoke_map_options) */
-    const char *name;    /**< as above */
-    int priority;        /**< as above */
-    unsigned flags;      /**< YOKE_TASK_BLOCKS */
-    size_t chunk;        /**< items that a task takes at a time; 0: an eighth of an even share */
-    int *statuses;       /**< `count` of them: what the function returned for each item; NULL: nobody wants to know */
-    int64_t deadline_ns; /**< no item begins after it, and the map returns when those that run are done */
+    size_t size;           /**< 0, or sizeof(yoke_map_options) */
+    const char *name;      /**< as above */
+    int priority;          /**< as above */
+    unsigned flags;        /**< YOKE_TASK_BLOCKS */
+    size_t chunk;          /**< items that a task takes at a time; 0: an eighth of an even share */
+    int *statuses;         /**< `count` of them: what the function returned for each item; NULL: nobody wants to know */
+    int64_t deadline_ns;   /**< no item begins after it, and the map returns when those that run are done */
+    int64_t time_limit_ns; /**< processes only: an item that runs longer is killed and comes to ETIMEDOUT; 0: none */
+    unsigned retries;      /**< processes only, up to 255: how often an item runs again when its process dies */
 } yoke_map_options;
 
 /** Runs function(item, result) for `count` items that lie one after the other, each of `item_bytes`, and puts the result of
  *  item k at the k-th place of `results`, each zeroed before and of `result_bytes`: in order, whoever ran it when. A size
  *  may be 0: the function then gets the pointer as it is. Returns when all have ended; every item runs, whichever fail.
  *  @return 0 when all returned 0; otherwise what the first in order that did not returned; ETIMEDOUT: some did not begin
- *          (their statuses are ETIMEDOUT); ECANCELED: by yoke_cancel_all(); EINVAL, EOVERFLOW, ENOMEM, ESTATE, EFULL,
+ *          or ran too long (their statuses are ETIMEDOUT); ECANCELED: by yoke_cancel_all(); EINVAL, EOVERFLOW, ENOMEM, ESTATE, EFULL,
  *          EFORKED: none ran. */
 YOKE_API int yoke_map(yoke_executor *executor, yoke_function *function, size_t count, void *items, size_t item_bytes,
                       void *results, size_t result_bytes);

@@ -196,7 +196,7 @@ static void read_progress(const process *w, const request *r, ending *e)
     if (!yoke__process_read(w, PROGRESS_AT, now, sizeof now))
         return;
     e->begun = now[0] != r->number - 1; /* only this says that nothing of the task ran */
-    e->items = now[0] == r->number && now[1] < r->count ? now[1] : 0;
+    e->items = now[0] == r->number && now[1] <= r->count ? now[1] : 0;
 }
 
 static bool is_answer(const reply *answer, const request *r)
@@ -251,12 +251,29 @@ ending yoke__process_lose(process *w, int got, int64_t limit_ns)
     return got == -1 ? (ending){.why = YOKE__LATE, .number = limit_ns} : got == 0 ? e : (ending){.why = YOKE__GARBLED};
 }
 
+/* Until when the item may run that runs now, if it is not the same as before; 0: it is, or tells nonsense. */
+static int64_t next_limit(const process *w, const request *r, int64_t limit_ns, uint64_t *ended)
+{
+    uint64_t now[3];
+    const int64_t clock = yoke__now_ns();
+    if (r->kind != REQUEST_ITEMS || !yoke__process_read(w, PROGRESS_AT, now, sizeof now) || now[0] != r->number ||
+        now[1] <= *ended || now[1] > r->count)
+        return 0;
+    *ended = now[1];
+    const int64_t since = now[1] < r->count ? (int64_t)now[2] : clock; /* all have ended: it is about to answer */
+    return since < 0 || since > clock || clock - since >= limit_ns ? 0
+                                                                   : yoke__process_until(limit_ns - (clock - since));
+}
+
 ending yoke__process_ask(process *w, request *r, int64_t limit_ns, reply *answer)
 {
-    const int64_t until = yoke__process_until(limit_ns);
+    uint64_t ended = 0;
     r->magic = MESSAGE_MAGIC;
     r->number = ++w->number;
+    int64_t until = yoke__process_until(limit_ns);
     int got = yoke__process_exchange(w, r, sizeof *r, NULL, 0, until, answer);
+    while (got == -1 && (until = next_limit(w, r, limit_ns, &ended)) != 0)
+        got = receive(w, answer, until);
     if (got == 1 && is_answer(answer, r))
         return (ending){.begun = true};
     ending e = yoke__process_lose(w, got, limit_ns);

@@ -53,6 +53,7 @@ typedef struct setup {
 typedef struct progress {
     _Atomic uint64_t begun; /* number of the last request that was begun */
     _Atomic uint64_t items; /* of these, that have ended */
+    _Atomic int64_t since;  /* on yoke__now_ns(): when the one that runs began */
 } progress;
 
 /* A function as other processes of the same program find it: in which loaded object, and where there. */
@@ -131,7 +132,7 @@ int64_t yoke__start_of(pid_t pid);
 int yoke__process_start(process *w, const setup *s);
 /* Waits until it serves. 0, or ECRASH; then it is gone. */
 int yoke__process_await(process *w);
-/* What it comes to; without a reply it is gone. `limit_ns`: 0: none. */
+/* What it comes to; without a reply it is gone. `limit_ns`: of the task, or of each item; 0: none. */
 ending yoke__process_ask(process *w, request *r, int64_t limit_ns, reply *answer);
 /* Sends a message, with descriptors, and waits for the answer: 1; what yoke__process_lose() wants to know otherwise. */
 int yoke__process_exchange(process *w, const void *message, size_t bytes, const int *files, size_t count,

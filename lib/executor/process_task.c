@@ -250,14 +250,15 @@ static bool send_items(const process *w, const yoke__items *items, size_t first,
            yoke__process_write(w, l->argument, items->items + first * items->item_bytes, count * items->item_bytes);
 }
 
-/* How many of these have ended. */
-static size_t run_batch(processes *all, process *w, const yoke__items *items, size_t first, request *r)
+/* How many of these have ended. `deaths`: of processes that ran the first one. */
+static size_t run_batch(processes *all, process *w, const yoke__items *items, size_t first, request *r,
+                        unsigned *deaths)
 {
     const size_t count = (size_t)r->count;
     reply answer;
     layout l;
     (void)yoke__layout_of(r, &l); /* it fits: the batch is so many */
-    ending e = prepare(all, w, 0);
+    ending e = prepare(all, w, items->limit_ns);
     if (refusal(e.why) != 0) {
         mark(items, first, count, refusal(e.why), &e);
         return count;
@@ -271,19 +272,23 @@ static size_t run_batch(processes *all, process *w, const yoke__items *items, si
         mark(items, first, count, YOKE_ENOMEM, &e);
         return count;
     }
-    const ending asked = yoke__process_ask(w, r, 0, &answer);
+    const ending asked = yoke__process_ask(w, r, items->limit_ns, &answer);
     const size_t ended = asked.why == YOKE__RETURNED ? count : (size_t)asked.items;
     const bool ran = asked.why != YOKE__RETURNED || answer.kind == REPLY_RETURNED;
     if (!ran || !fetch(w, items, first, ended, &l)) {
         e.why = ran ? YOKE__NO_ROOM : YOKE__NOT_FOUND;
         mark(items, first, ended, ran ? YOKE_ENOMEM : YOKE_EINVAL, &e);
     }
-    if (asked.why == YOKE__RETURNED)
+    if (asked.why != YOKE__RETURNED)
+        bury(all, w);
+    *deaths = ended > 0 ? 0 : *deaths;
+    if (ended == count || !asked.begun)
         return ended;
-    bury(all, w);
-    if (!asked.begun)
-        return 0;
-    mark(items, first + ended, 1, YOKE_ECRASH, &asked);
+    ++*deaths;
+    if (asked.why != YOKE__LATE && *deaths <= items->retries)
+        return ended;
+    mark(items, first + ended, 1, asked.why == YOKE__LATE ? YOKE_ETIMEDOUT : YOKE_ECRASH, &asked);
+    *deaths = 0;
     return ended + 1;
 }
 
@@ -301,11 +306,12 @@ void yoke__processes_run_items(processes *all, const yoke__items *items)
         return;
     }
     process *w = take(all);
+    unsigned deaths = 0;
     for (size_t done = 0; done < items->count;) {
         r.count = items->count - done < batch ? items->count - done : batch;
         r.argument_at = in_place ? (uintptr_t)items->items + done * items->item_bytes : 0;
         r.result_at = out_in_place ? (uintptr_t)items->results + done * items->result_bytes : 0;
-        done += run_batch(all, w, items, done, &r);
+        done += run_batch(all, w, items, done, &r, &deaths);
     }
     give(all, w);
 }

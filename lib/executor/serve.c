@@ -169,7 +169,9 @@ static int run_items(const request *r, const layout *l, yoke_function *function,
     for (uint64_t k = 0; k < r->count; k++) {
         unsigned char *item = r->argument_bytes > 0 ? items + k * r->argument_bytes : items;
         unsigned char *result = r->result_bytes > 0 ? results + k * r->result_bytes : results;
-        const bool late = r->deadline_ns > 0 && yoke__now_ns() >= r->deadline_ns;
+        const int64_t now = yoke__now_ns();
+        const bool late = r->deadline_ns > 0 && now >= r->deadline_ns;
+        atomic_store(&p->since, now);
         if (r->result_bytes > 0)
             memset(result, 0, r->result_bytes);
         statuses[k] = late ? YOKE_ETIMEDOUT : call(function, item, result);
