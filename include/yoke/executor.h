@@ -158,7 +158,7 @@ typedef struct yoke_process_pool_options {
     size_t shared_bytes;  /**< of each, for arguments and results under way; 0: 16 MiB, which take memory when used */
     unsigned restarts;    /**< so many times in 10 s a process that died is replaced, of all of the pool; once more, and
                               the pool is broken; 0: 10 */
-    size_t memory_bytes;  /**< the most address space of each (RLIMIT_AS); 0: no limit */
+    size_t memory_bytes;  /**< the most address space of each (RLIMIT_AS), beside shared arrays; 0: no limit */
     unsigned cpu_seconds; /**< the most CPU time of each task (RLIMIT_CPU), else SIGXCPU ends its process; 0: any */
 } yoke_process_pool_options;
 
@@ -178,13 +178,18 @@ typedef struct yoke_process_pool_options {
  *    it is elsewhere, as in a library that was loaded by dlopen(); a function of the program can load it there.
  *  - A process that dies costs the task that it runs: it fails with ECRASH, yoke_result() tells the signal or exit status
  *    and the function, and another process takes the place. What died before a task began costs nothing. In a map, it costs
- *    the item. A task can be given a time limit and retries. Too many deaths break the pool: tasks that have not
+ *    the item. A task, or each item, can be given a time limit and retries. Too many deaths break the pool: tasks that have not
  *    run fail with EBROKEN, submitting gives EBROKEN, and it is only to be joined.
  *  - YOKE_TASK_BLOCKS means nothing. A task has no access to the pool. Processes ignore SIGINT, for an interrupt from the
  *    keyboard is the program's to act on; other signals are at their defaults. Output of stdio is flushed after each task.
  *  - Callbacks run in the program, on threads of the pool that are not pinned.
- *  - Nothing is shared but what is said here: arrays of yoke_alloc() are copied as any others. parallel_map() in a task uses
- *    a runtime of that process, on every core that the process may use: pin them, or set YOKE_WORKERS.
+ *  - Nothing is shared but arrays of yoke_alloc_shared(): those that there are when a task begins are in its process, at
+ *    the same address, and are plain memory there. Arguments may hold such addresses; an argument without argument_bytes
+ *    may be one; items and results of yoke_map() in such an array are not copied. A task fails with EIO where five
+ *    processes in turn have something else at an address, and with ENOMEM where the system refuses to map an array. A
+ *    process that dies leaves what it was writing unspecified. Arrays of yoke_alloc() are copied as any others.
+ *    parallel_map() in a task uses a runtime of that process, on every core that the process may use: pin them, or set
+ *    YOKE_WORKERS.
  *  The processes end when the pool is joined and when the program ends, however. The program's own handling of SIGCHLD is
  *  left alone and may be any: when it takes the exit status first, that cannot be told.
  *  @return the pool; NULL: yoke_error_detail() says why (EINVAL, ENOMEM, EAGAIN, ETOPOLOGY, EVERSION; EIO: the system
