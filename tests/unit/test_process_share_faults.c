@@ -195,44 +195,57 @@ static void test_fork(void **state)
 
 /* --- a campaign --- */
 
+enum { ARRAYS = 12, LENGTH = 300, FUSE = 2 * LENGTH };
+
+/* At FUSE of the array: how many more processes are to die. */
 static int scale_or_die(void *argument, void *result)
 {
     const part *p = argument;
+    unsigned *fuse = &p->out[FUSE - LENGTH];
+    (void)result;
     for (size_t k = p->begin; k < p->end; k++) {
-        if (p->factor > 0 && k == p->begin + p->factor && getpid() % 2 == 0)
-            (void)raise(SIGKILL); /* the next one may get through */
+        if (k == p->factor && *fuse > 0) {
+            --*fuse;
+            (void)raise(SIGKILL);
+        }
         p->out[k] = p->in[k] + 1;
     }
-    (void)result;
     return 0;
+}
+
+static unsigned *submit_one(yoke_executor *pool, yoke_future *f, part *p, unsigned *x, uint64_t *random)
+{
+    const yoke_task_options o = {.argument_bytes = sizeof *p, .retries = 2};
+    if (draw_below(random, 4) == 0) {
+        assert_int_equal(yoke_free(x), YOKE_OK);
+        x = shared_numbers(FUSE + 1);
+    }
+    for (unsigned k = 0; k < 10; k++)
+        x[draw_below(random, LENGTH)] = (unsigned)draw(random);
+    x[FUSE] = draw_below(random, 10) == 0 ? 1 + (unsigned)draw_below(random, 2) : 0;
+    *p = (part){x, x + LENGTH, 0, LENGTH, (unsigned)draw_below(random, LENGTH)};
+    assert_int_equal(yoke_submit_on(pool, &o, f, scale_or_die, p), YOKE_OK);
+    return x;
 }
 
 /* Arrays come and go, and processes die, while tasks write to all that are there. */
 static void test_random(void **state)
 {
     (void)state;
-    enum { ARRAYS = 12, LENGTH = 300 };
     uint64_t random = seed_of("shared arrays at random");
     unsigned *x[ARRAYS];
     yoke_future f[ARRAYS];
     part p[ARRAYS];
     yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 3, .restarts = YOKE_MAX_WORKERS});
-    const yoke_task_options o = {.argument_bytes = sizeof *p, .retries = 255};
     for (size_t k = 0; k < ARRAYS; k++)
-        x[k] = shared_numbers(2 * LENGTH);
+        x[k] = shared_numbers(FUSE + 1);
     for (unsigned long round = rounds_of(60); round > 0; round--) {
         memset(f, 0, sizeof f);
+        for (size_t k = 0; k < ARRAYS; k++)
+            x[k] = submit_one(pool, &f[k], &p[k], x[k], &random);
         for (size_t k = 0; k < ARRAYS; k++) {
-            if (draw_below(&random, 4) == 0) {
-                assert_int_equal(yoke_free(x[k]), YOKE_OK);
-                x[k] = shared_numbers(2 * LENGTH);
-            }
-            x[k][k] = (unsigned)round;
-            p[k] = (part){x[k], x[k] + LENGTH, 0, LENGTH, (unsigned)(draw_below(&random, 30) == 0 ? 7 : 0)};
-            assert_int_equal(yoke_submit_on(pool, &o, &f[k], scale_or_die, &p[k]), YOKE_OK);
-        }
-        for (size_t k = 0; k < ARRAYS; k++) {
-            assert_int_equal(yoke_result(&f[k], NULL, 0, 0), YOKE_OK);
+            if (yoke_result(&f[k], NULL, 0, 0) != YOKE_OK)
+                fail_msg("%s", yoke_error_detail());
             for (size_t j = 0; j < LENGTH; j++)
                 assert_int_equal(x[k][LENGTH + j], x[k][j] + 1);
         }
