@@ -3,6 +3,7 @@
 #include <sys/time.h>
 
 #include "tests/unit/processes.h"
+#include "yoke/memory.h"
 
 static const int64_t SHORT_NS = 150 * MS;
 
@@ -111,6 +112,108 @@ static void test_items(void **state)
     assert_int_equal(yoke_map_on(pool, &o, square, 10, items, sizeof(int), results, sizeof(int)), YOKE_ECRASH);
     for (int k = 0; k < 10; k++)
         assert_int_equal(statuses[k], k == 0 ? YOKE_ECRASH : 0);
+    end_pool(pool);
+}
+
+/* --- limits and retries of each item --- */
+
+typedef struct trial {
+    unsigned *tries; /* in a shared array: how often it was tried */
+    unsigned deaths; /* so often its process dies */
+    int ms;          /* and then it takes so long; below 0: for ever */
+} trial;
+
+static int try_item(void *item, void *result)
+{
+    const trial *t = item;
+    const unsigned before = __atomic_fetch_add(t->tries, 1, __ATOMIC_RELAXED);
+    if (before < t->deaths)
+        (void)raise(SIGKILL);
+    if (t->ms < 0)
+        return sleep_for_ever(item, result);
+    sleep_ns(t->ms * (int64_t)MS);
+    *(unsigned *)result = before + 1;
+    return 0;
+}
+
+enum { TRIALS = 30 };
+
+static int map_trials(yoke_executor *pool, trial *t, yoke_map_options o, unsigned *results, int *statuses)
+{
+    memset(t->tries, 0, TRIALS * sizeof *t->tries);
+    o.chunk = TRIALS;
+    o.statuses = statuses;
+    return yoke_map_on(pool, &o, try_item, TRIALS, t, sizeof *t, results, sizeof *results);
+}
+
+static void test_item_retries(void **state)
+{
+    (void)state;
+    trial t[TRIALS];
+    unsigned results[TRIALS], *tries = yoke_alloc_shared(TRIALS * sizeof *tries, YOKE_PLACE_DEFAULT);
+    int statuses[TRIALS];
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1, .restarts = 1000});
+    assert_non_null(tries);
+    for (unsigned k = 0; k < TRIALS; k++)
+        t[k] = (trial){.tries = &tries[k], .deaths = k % 4};
+    assert_int_equal(map_trials(pool, t, (yoke_map_options){.retries = 3}, results, statuses), YOKE_OK);
+    for (unsigned k = 0; k < TRIALS; k++)
+        assert_true(results[k] == k % 4 + 1 && tries[k] == k % 4 + 1);
+    assert_int_equal(map_trials(pool, t, (yoke_map_options){.retries = 1}, results, statuses), YOKE_ECRASH);
+    assert_told("item 2: ");
+    for (unsigned k = 0; k < TRIALS; k++) {
+        assert_int_equal(statuses[k], k % 4 > 1 ? YOKE_ECRASH : 0);
+        assert_int_equal(results[k], k % 4 > 1 ? 0 : k % 4 + 1);
+        assert_int_equal(tries[k], k % 4 > 1 ? 2 : k % 4 + 1);
+    }
+    end_pool(pool);
+    assert_int_equal(yoke_free(tries), YOKE_OK);
+}
+
+static void test_item_limits(void **state)
+{
+    (void)state;
+    const int64_t limit = SANITIZED ? 1000 * MS : 250 * MS;
+    trial t[TRIALS];
+    unsigned results[TRIALS], *tries = yoke_alloc_shared(TRIALS * sizeof *tries, YOKE_PLACE_DEFAULT);
+    int statuses[TRIALS];
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
+    assert_non_null(tries);
+    for (unsigned k = 0; k < TRIALS; k++)
+        t[k] = (trial){.tries = &tries[k], .ms = k == 4 || k == TRIALS - 1 ? -1 : SANITIZED ? 40 : 10};
+    const yoke_map_options o = {.time_limit_ns = limit, .retries = 5};
+    assert_int_equal(map_trials(pool, t, o, results, statuses), YOKE_ETIMEDOUT);
+    assert_told("item 4: ");
+    assert_told("time limit of");
+    for (unsigned k = 0; k < TRIALS; k++) { /* together they take longer than the limit of each */
+        assert_int_equal(statuses[k], t[k].ms < 0 ? YOKE_ETIMEDOUT : 0);
+        assert_int_equal(results[k], t[k].ms < 0 ? 0 : 1);
+        assert_int_equal(tries[k], 1);
+    }
+    const yoke_map_options bad_limit = {.time_limit_ns = -1}, bad_retries = {.retries = 256};
+    assert_int_equal(map_trials(pool, t, bad_limit, results, statuses), YOKE_EINVAL);
+    assert_int_equal(map_trials(pool, t, bad_retries, results, statuses), YOKE_EINVAL);
+    yoke_executor *threads = yoke_thread_pool(1);
+    assert_non_null(threads);
+    assert_int_equal(map_trials(threads, t, o, results, statuses), YOKE_EINVAL);
+    assert_told("thread");
+    assert_int_equal(yoke_join(threads, 0), YOKE_OK);
+    end_pool(pool);
+    assert_int_equal(yoke_free(tries), YOKE_OK);
+}
+
+/* After the last item, before the answer: nothing is lost. */
+static void test_killed_after_items(void **state)
+{
+    (void)state;
+    yoke_executor *pool = open_with_fault(STEP_RAN, ACT_KILL);
+    int items[10], results[10];
+    for (int k = 0; k < 10; k++)
+        items[k] = k;
+    const yoke_map_options o = {.chunk = 10};
+    assert_int_equal(yoke_map_on(pool, &o, square, 10, items, sizeof(int), results, sizeof(int)), YOKE_OK);
+    for (int k = 0; k < 10; k++)
+        assert_int_equal(results[k], k * k);
     end_pool(pool);
 }
 
@@ -287,6 +390,9 @@ int main(void)
         cmocka_unit_test(test_killed_at_each_step),
         cmocka_unit_test(test_killed_at_start),
         cmocka_unit_test(test_items),
+        cmocka_unit_test(test_item_retries),
+        cmocka_unit_test(test_item_limits),
+        cmocka_unit_test(test_killed_after_items),
         cmocka_unit_test(test_signals_and_exits),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_limits),
