@@ -100,6 +100,7 @@ typedef struct process {
     int socket, memory, pidfd; /* -1: none */
     pid_t pid;                 /* 0: it does not run */
     uint64_t number;           /* of the last request */
+    uint64_t begun;            /* of the last one whose function was found */
 } process;
 
 typedef struct ending {

@@ -229,6 +229,8 @@ static size_t run_batch(processes *all, process *w, const yoke__items *items, si
     bury(all, w);
     if (!asked.begun)
         return 0;
+    if (ended == count) /* its last word was lost, nothing else */
+        return count;
     mark(items, first + ended, 1, YOKE_ECRASH, &asked);
     return ended + 1;
 }
