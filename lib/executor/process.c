@@ -175,17 +175,16 @@ static int patience(int64_t until_ns)
 /* 1: a message of the right size; 0: it is dead, or has closed its end; -1: too late; -2: garbage. */
 static int receive(process *w, reply *answer, int64_t until_ns)
 {
-    for (;;) {
+    for (bool dead = false;;) {
         const ssize_t got = recv(w->socket, answer, sizeof *answer, MSG_DONTWAIT | MSG_TRUNC);
         if (got > 0)
             return got == (ssize_t)sizeof *answer && answer->magic == MESSAGE_MAGIC ? 1 : -2;
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        if (got == 0 || (errno != EAGAIN && errno != EINTR) || (dead && errno == EAGAIN))
             return 0;
         struct pollfd both[] = {{.fd = w->socket, .events = POLLIN}, {.fd = w->pidfd, .events = POLLIN}};
         if (poll(both, 2, patience(until_ns)) == 0 && until_ns != 0 && yoke__now_ns() >= until_ns)
             return -1;
-        if (both[0].revents == 0 && both[1].revents != 0)
-            return 0;
+        dead = both[1].revents != 0; /* perhaps with a reply that came after the look at the other one */
     }
 }
 
@@ -195,7 +194,7 @@ static void read_progress(const process *w, const request *r, ending *e)
     uint64_t now[2];
     if (!yoke__process_read(w, PROGRESS_AT, now, sizeof now))
         return;
-    e->begun = now[0] != r->number - 1; /* only this says that nothing of the task ran */
+    e->begun = now[0] != w->begun; /* only this says that nothing of the task ran */
     e->items = now[0] == r->number && now[1] <= r->count ? now[1] : 0;
 }
 
@@ -274,8 +273,10 @@ ending yoke__process_ask(process *w, request *r, int64_t limit_ns, reply *answer
     int got = yoke__process_exchange(w, r, sizeof *r, NULL, 0, until, answer);
     while (got == -1 && (until = next_limit(w, r, limit_ns, &ended)) != 0)
         got = receive(w, answer, until);
-    if (got == 1 && is_answer(answer, r))
+    if (got == 1 && is_answer(answer, r)) {
+        w->begun = answer->kind == REPLY_RETURNED ? r->number : w->begun;
         return (ending){.begun = true};
+    }
     ending e = yoke__process_lose(w, got, limit_ns);
     e.begun = true;
     read_progress(w, r, &e);

@@ -117,6 +117,7 @@ typedef struct process {
     yoke__shared *arrays;      /* that it has mapped; not held any more */
     size_t array_count;
     uint64_t steps; /* yoke__shared_steps of these */
+    uint64_t begun; /* of the last one whose function was found */
 } process;
 
 typedef struct ending {

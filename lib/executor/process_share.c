@@ -15,7 +15,7 @@ static ending tell(process *w, arrays *a, const int *files, int64_t limit_ns)
     if (answer.kind == REPLY_OCCUPIED)
         return (ending){.why = YOKE__OCCUPIED};
     if (answer.kind == REPLY_REFUSED)
-        return (ending){.why = YOKE__REFUSED, .number = (int)answer.status};
+        return (ending){.why = YOKE__UNMAPPED, .number = (int)answer.status};
     return yoke__process_lose(w, -2, limit_ns);
 }
 

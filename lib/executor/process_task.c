@@ -95,7 +95,7 @@ static ending prepare(processes *all, process *w, int64_t limit_ns)
 static int refusal(unsigned why)
 {
     return why == YOKE__NO_PROCESS                        ? YOKE_EBROKEN
-           : why == YOKE__NO_ROOM || why == YOKE__REFUSED ? YOKE_ENOMEM
+           : why == YOKE__NO_ROOM || why == YOKE__UNMAPPED ? YOKE_ENOMEM
            : why == YOKE__OCCUPIED                        ? YOKE_EIO
                                                           : 0;
 }

@@ -57,7 +57,7 @@ int yoke__tell_end(int status, unsigned why, long long number, yoke_function *fu
                           "%s: no worker process has the address of a shared array free; allocate it anew, or less of "
                           "them",
                           what);
-    if (why == YOKE__REFUSED)
+    if (why == YOKE__UNMAPPED)
         return yoke__fail(
             status,
             "%s: its process cannot map a shared array (%s); raise memory_bytes of the pool, the limit of "

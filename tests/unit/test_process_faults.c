@@ -1,5 +1,7 @@
 /* Worker processes that die, stop, lie and run too long, at every step of the protocol: what it costs, and what is told. */
+#include <dlfcn.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "tests/unit/processes.h"
@@ -71,6 +73,74 @@ static void test_killed_at_start(void **state)
     end_pool(pool);
 }
 
+/* --- between two looks --- */
+
+/* The system looks at one descriptor after the other. With this, much can happen between its looks. */
+static atomic_bool looks_slowly;
+
+static int poll_now(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec limit = {timeout_ms / 1000, (long)(timeout_ms % 1000) * MS};
+    return (int)syscall(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &limit, NULL, 8);
+}
+
+int poll_slowly(struct pollfd *fds, nfds_t count, int timeout_ms) __asm__("poll"); /* instead of the system's */
+int poll_slowly(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    if (!atomic_load(&looks_slowly) || count != 2 || fds[1].fd < 0)
+        return poll_now(fds, count, timeout_ms);
+    const int first = poll_now(fds, 1, 0);
+    fds[1].revents = 0;
+    return first != 0 ? first : poll_now(fds + 1, 1, timeout_ms);
+}
+
+static int square_slowly(void *argument, void *result)
+{
+    sleep_ns(50 * MS);
+    return square(argument, result);
+}
+
+/* It replies and dies just after the look at the connection, and before the look at the process. */
+static void test_last_words(void **state)
+{
+    (void)state;
+    int result = 0;
+    yoke_executor *pool = open_with_fault(STEP_REPLIED, ACT_KILL);
+    atomic_store(&looks_slowly, true);
+    const int status = run_int(pool, (yoke_task_options){0}, square_slowly, 5, &result);
+    atomic_store(&looks_slowly, false);
+    assert_int_equal(status, YOKE_OK);
+    assert_int_equal(result, 25);
+    end_pool(pool);
+}
+
+/* A task whose function is not found has not begun, and neither has the next one, whose process was killed before. */
+static void test_killed_after_a_refusal(void **state)
+{
+    (void)state;
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
+    void *library = dlopen("libBrokenLocale.so.1", RTLD_NOW); /* small, and nobody uses it */
+    void *function = library != NULL ? dlsym(library, "__ctype_get_mb_cur_max") : NULL;
+    yoke_function *foreign;
+    siginfo_t info;
+    int number, result;
+    if (function == NULL) {
+        assert_int_equal(yoke_join(pool, 0), YOKE_OK);
+        skip();
+    }
+    memcpy(&foreign, &function, sizeof foreign);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, own_number, 0, &number), YOKE_OK);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, foreign, 0, NULL), YOKE_EINVAL);
+    assert_int_equal(kill((pid_t)number, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)number, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, square, 5, &result), YOKE_OK);
+    assert_int_equal(result, 25);
+    end_pool(pool);
+    (void)dlclose(library);
+}
+
+/* --- items --- */
+
 /* The item that runs is lost, those before it stand, and those after it run. */
 static int die_at_50(void *argument, void *result)
 {
@@ -93,6 +163,23 @@ static void check_items(yoke_executor *pool, int lost)
         assert_int_equal(statuses[k], k == lost ? YOKE_ECRASH : 0);
         assert_int_equal(results[k], k == lost ? 0 : items[k] + 1);
     }
+}
+
+/* All have run, and only the process's last word is missing: none is lost, and none runs again. */
+static void test_items_without_reply(void **state)
+{
+    (void)state;
+    int items[10], results[10], statuses[10];
+    for (int k = 0; k < 10; k++)
+        items[k] = k;
+    yoke_executor *pool = open_with_fault(STEP_RAN, ACT_KILL);
+    const yoke_map_options o = {.chunk = 10, .statuses = statuses};
+    assert_int_equal(yoke_map_on(pool, &o, own_number, 10, items, sizeof(int), results, sizeof(int)), YOKE_OK);
+    for (int k = 0; k < 10; k++) {
+        assert_int_equal(statuses[k], 0);
+        assert_int_equal(results[k], results[0]); /* in one process */
+    }
+    end_pool(pool);
 }
 
 static void test_items(void **state)
@@ -203,20 +290,6 @@ static void test_item_limits(void **state)
 }
 
 /* After the last item, before the answer: nothing is lost. */
-static void test_killed_after_items(void **state)
-{
-    (void)state;
-    yoke_executor *pool = open_with_fault(STEP_RAN, ACT_KILL);
-    int items[10], results[10];
-    for (int k = 0; k < 10; k++)
-        items[k] = k;
-    const yoke_map_options o = {.chunk = 10};
-    assert_int_equal(yoke_map_on(pool, &o, square, 10, items, sizeof(int), results, sizeof(int)), YOKE_OK);
-    for (int k = 0; k < 10; k++)
-        assert_int_equal(results[k], k * k);
-    end_pool(pool);
-}
-
 /* --- how it died --- */
 
 static void test_signals_and_exits(void **state)
@@ -389,10 +462,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed_at_each_step),
         cmocka_unit_test(test_killed_at_start),
+        cmocka_unit_test(test_last_words),
+        cmocka_unit_test(test_killed_after_a_refusal),
         cmocka_unit_test(test_items),
         cmocka_unit_test(test_item_retries),
         cmocka_unit_test(test_item_limits),
-        cmocka_unit_test(test_killed_after_items),
+        cmocka_unit_test(test_items_without_reply),
         cmocka_unit_test(test_signals_and_exits),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_limits),
