@@ -1,8 +1,8 @@
 /* The verbs: map, reduce and for over a range, on every core that the process may use.
  *
- * All block until the work is done, may be called from any number of threads at once, and from inside a body. A map
- * gives the same bits for any number of workers, any division and any alignment; a reduction combines fixed blocks in
- * a fixed tree, so it does too.
+ * All but the _async forms block until the work is done. They may be called from any number of threads at once, and from
+ * inside a body. A map gives the same bits for any number of workers, any division and any alignment; a reduction combines
+ * fixed blocks in a fixed tree, so it does too.
  *
  * All return 0 or a negative status (yoke_error_detail() says more): EINVAL for a NULL, misaligned or partly
  * overlapping array, a negative count or an absurd option; EOVERFLOW for sizes beyond the address space; ENOMEM;
@@ -18,16 +18,16 @@
  *     status = yoke_result(&f, NULL, 0, 0);
  *
  * The asynchronous calls of a runtime run one after the other, in the order in which they were made, each when the one
- * before it has ended; so it may use what those before it write. They run on one thread of the runtime, "yoke-async",
- * that takes the caller's part and sleeps when there is nothing to do; blocking calls go beside them.
+ * before it has ended, in whatever way; so it may use what those before it write. They run on one thread of the runtime,
+ * "yoke-async", that takes the caller's part and sleeps when there is nothing to do; blocking calls go beside them.
  *   Ownership: values and options are copied at the call. Arrays, the result of a reduction, the argument of a body, and
  * what the options point to are borrowed until the future has ended.
  *   Errors: what the blocking form refuses because of its arguments, this refuses at once, with the same status; then, and
- * with EBUSY (the future has not ended), EAGAIN (no thread), EINVAL (future is NULL) and ENOMEM, the future is as it was.
- * Whatever comes later is what yoke_result() returns, with its detail.
+ * with EBUSY (the future has not ended), EAGAIN (no thread), EINVAL (future is NULL) and ENOMEM, the future is as it
+ * was. Whatever comes later is what yoke_result() returns, with its detail.
  *   yoke_cancel() takes a call that has not begun; one that runs is ended by `cancel` of its options.
- *   In a body or callback that runs on that thread, a wait without a deadline for a later call runs the calls up to it there;
- * otherwise a body must not wait for its own call or later ones of the runtime: that never ends. */
+ *   In a body or callback that runs on that thread, a wait without a deadline for a later call runs the calls up to it
+ * there; otherwise a body must not wait for its own call or later ones of the runtime: that never ends. */
 #ifndef YOKE_PARALLEL_H
 #define YOKE_PARALLEL_H
 

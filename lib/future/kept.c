@@ -1,5 +1,5 @@
-/* What failures said on the threads where they happened, for those who ask the futures: the last ones, by number. A future
- * has no room for a text, and nobody would free it. */
+/* What failures said on the threads where they happened, for those who ask the futures: the last ones, by number. A
+ * future has no room for a text, and nobody would free it. */
 #include <stdio.h>
 
 #include "lib/future/future.h"

@@ -1,7 +1,7 @@
 /* The asynchronous calls of a runtime: a queue, and a thread that runs them one after the other.
  *
- * A future's lock is taken before the queue's. The thread takes a call out of the queue and claims it under the queue's lock
- * alone; a cancel that was faster then finds it in no list, and ends it. */
+ * A future's lock is taken before the queue's. The thread takes a call out of the queue and claims it under the queue's
+ * lock alone; a cancel that was faster then finds it in no list, and ends it. */
 #include "lib/parallel/backlog.h"
 
 enum {
@@ -91,7 +91,7 @@ static yoke__backlog *backlog_of_helper(yoke__helper *helper)
     return (yoke__backlog *)(void *)((char *)helper - offsetof(yoke__backlog, helper));
 }
 
-/* One of its bodies or callbacks waits for a later call, which nobody else can run: so do it and those before it here. */
+/* A body or callback on this thread waits for a later call, which nobody else can run: do it here, after those before. */
 static bool take(yoke__helper *helper, yoke_future *f)
 {
     yoke__backlog *b = backlog_of_helper(helper);

@@ -21,11 +21,11 @@ struct yoke__later {
     void *body_argument;
 };
 
-/* It runs after all that were added before, and is freed; so it is by a failure: EBUSY, EAGAIN, ENOMEM, with a detail. */
+/* It runs after all that were added before, and is freed, as it is by a failure: EBUSY, EAGAIN, ENOMEM, with a detail. */
 int yoke__backlog_add(yoke_runtime *runtime, yoke_future *future, yoke__later *later);
 
-/* Waits for all of them, and ends the thread. EBUSY when one of them would wait for itself. From a body it does nothing, for
- * there no runtime can be closed. */
+/* Waits for all of them, and ends the thread. EBUSY when one of them would wait for itself. From a body it does nothing,
+ * for there no runtime can be closed. */
 int yoke__backlog_close(yoke_runtime *runtime);
 
 #endif
