@@ -1,60 +1,14 @@
 /* yoke__announce (lib/base/base.h) as the servant uses it (lib/opencl/servant.c): a thread that sleeps until there is an errand
  * in its inbox, and senders that wait for theirs. One says that it sleeps and looks once more, the other puts something
- * there and looks for sleepers. Every process has a store buffer of one store, which reaches memory at any later time (a
- * store waits while it is full, a load looks there first, a read-modify-write and a system call wait until it is empty):
- * what x86-64 does, and qemu to AArch64. The mutants store without waiting. */
+ * there and looks for sleepers. The mutants store without waiting for memory. */
 #define SENDERS 2
-#define NOTHING 255
-
-/* Memory: */
+#define PROCESSES 3 /* 0: the servant */
 #define INBOX 0
 #define ASLEEP 1
 #define FINISHED(k) (2 + 2 * (k))
 #define WAITING(k) (3 + 2 * (k))
 #define WORDS 6
-byte memory[WORDS];
-bool sleeps[WORDS]; /* in the kernel, on that word */
-/* The store buffer of each process (0: the servant): */
-byte at[3] = NOTHING, what[3];
-
-inline load(me, word, value)
-{
-    atomic {
-        if
-        :: at[me] == word -> value = what[me]
-        :: else -> value = memory[word]
-        fi
-    }
-}
-
-inline store(me, word, value) { atomic { at[me] == NOTHING -> at[me] = word; what[me] = value } }
-
-inline exchange(me, word, value, before) { atomic { at[me] == NOTHING -> before = memory[word]; memory[word] = value } }
-
-inline futex_wait(me, word, expected)
-{
-    atomic {
-        at[me] == NOTHING ->
-        if
-        :: memory[word] == (expected) -> sleeps[word] = true
-        :: else
-        fi
-    };
-    !sleeps[word]
-}
-
-inline futex_wake(me, word) { atomic { at[me] == NOTHING -> sleeps[word] = false } }
-
-proctype drain() /* the hardware */
-{
-    byte k;
-end:
-    do
-    :: atomic { at[0] != NOTHING -> memory[at[0]] = what[0]; at[0] = NOTHING }
-    :: atomic { at[1] != NOTHING -> memory[at[1]] = what[1]; at[1] = NOTHING }
-    :: atomic { at[2] != NOTHING -> memory[at[2]] = what[2]; at[2] = NOTHING }
-    od
-}
+#include "memory.inc"
 
 /* push(), in servant_send() */
 inline push(me, k)
@@ -157,7 +111,6 @@ proctype sender(byte k)
 init
 {
     atomic {
-        run drain();
         run servant();
         run sender(0);
         run sender(1)

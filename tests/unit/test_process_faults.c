@@ -118,16 +118,17 @@ static void test_last_words(void **state)
 static void test_killed_after_a_refusal(void **state)
 {
     (void)state;
-    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
     void *library = dlopen("libBrokenLocale.so.1", RTLD_NOW); /* small, and nobody uses it */
-    void *function = library != NULL ? dlsym(library, "__ctype_get_mb_cur_max") : NULL;
+    if (library == NULL) {
+        skip();
+        return; /* for analysers */
+    }
+    void *function = dlsym(library, "__ctype_get_mb_cur_max");
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
     yoke_function *foreign;
     siginfo_t info;
     int number, result;
-    if (function == NULL) {
-        assert_int_equal(yoke_join(pool, 0), YOKE_OK);
-        skip();
-    }
+    assert_non_null(function);
     memcpy(&foreign, &function, sizeof foreign);
     assert_int_equal(run_int(pool, (yoke_task_options){0}, own_number, 0, &number), YOKE_OK);
     assert_int_equal(run_int(pool, (yoke_task_options){0}, foreign, 0, NULL), YOKE_EINVAL);
