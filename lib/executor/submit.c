@@ -82,24 +82,37 @@ int yoke__pool_check(yoke_executor *self, const yoke_task_options *options, yoke
     return YOKE_OK;
 }
 
+static bool has_extras(const yoke_task_options *o)
+{
+    return o->name != NULL || o->argument_bytes > 0 || o->after_count > 0 || o->result_bytes > 0 ||
+           o->time_limit_ns != 0 || o->retries != 0;
+}
+
+static void fill_extras(yoke_future *f, const yoke_task_options *o)
+{
+    if (o->argument_bytes > 0 && o->argument_bytes <= YOKE_ARGUMENT_BYTES)
+        f->argument_ = memcpy(&f->copy_, f->argument_, o->argument_bytes);
+    f->argument_bytes_ = o->argument_bytes;
+    f->result_to_ = o->result;
+    f->result_bytes_ = o->result_bytes;
+    f->limit_ns_ = o->time_limit_ns;
+    f->retries_ = (unsigned char)o->retries;
+    f->name_ = o->name;
+    f->after_ = o->after;
+    f->after_count_ = o->after_count;
+    f->extras_ = 1;
+}
+
 static void fill(const pool *p, yoke_future *f, const yoke_task_options *options, yoke_function *function,
                  void *argument)
 {
     f->function_ = function;
     f->argument_ = argument;
-    if (options->argument_bytes > 0 && options->argument_bytes <= YOKE_ARGUMENT_BYTES)
-        f->argument_ = memcpy(&f->copy_, argument, options->argument_bytes);
-    f->argument_bytes_ = options->argument_bytes;
-    f->result_to_ = options->result;
-    f->result_bytes_ = options->result_bytes;
-    f->limit_ns_ = options->time_limit_ns;
-    f->retries_ = (unsigned char)options->retries;
-    f->name_ = options->name;
     f->place_ = NOWHERE;
     f->lane_ = (options->flags & YOKE_TASK_BLOCKS) != 0 && p->processes == NULL ? BLOCKING : COMPUTING;
     f->priority_ = (unsigned char)(options->priority - YOKE_PRIORITY_LOW);
-    f->after_ = options->after;
-    f->after_count_ = options->after_count;
+    if (has_extras(options))
+        fill_extras(f, options);
 }
 
 int yoke__pool_submit(yoke_executor *self, const yoke_task_options *options, yoke_future *future,
@@ -146,12 +159,15 @@ static void ready(yoke__owner *owner, yoke_future *f)
     pthread_mutex_unlock(&p->lock);
 }
 
-static void withdraw(yoke__owner *owner, yoke_future *f)
+static bool withdraw(yoke__owner *owner, yoke_future *f)
 {
     pool *p = (pool *)owner;
+    if (!yoke__future_claim(f, YOKE__PENDING, YOKE__CLAIMED))
+        return false;
     pthread_mutex_lock(&p->lock);
     yoke__lane_withdraw(p, f);
     pthread_mutex_unlock(&p->lock);
+    return true;
 }
 
 static void cancelled(yoke__owner *owner)

@@ -20,7 +20,9 @@ enum {
     YOKE__KIND = 7,
     YOKE__ENDING = 8, /* the kind is final, the callback runs, and it has not ended */
     YOKE__LOCKED = 16,
-    YOKE__CONTENDED = 32
+    YOKE__CONTENDED = 32,
+    YOKE__FRESH = 64,   /* locked by who begins it: nobody sleeps for that lock, so a store gives it up */
+    YOKE__WATCHED = 128 /* somebody may have to be told of its end, or did look whether that was so */
 };
 
 /* Who runs a task: embedded at the start of an executor. Both calls come with the future's lock held. */
@@ -29,8 +31,8 @@ struct yoke__owner {
     /* All that it depends on has ended: it may run; where skip_ is FAILED or CANCELLED, it is to end so with status_, and
      * where it is CLAIMED, as cancelled. By finish(), on a thread of the executor. */
     void (*ready)(yoke__owner *self, yoke_future *future);
-    /* It is claimed, and leaves the executor's lists. */
-    void (*withdraw)(yoke__owner *self, yoke_future *future);
+    /* Claims it (CLAIMED), and takes it off the executor's lists. False: it runs, or is about to. */
+    bool (*withdraw)(yoke__owner *self, yoke_future *future);
     /* It was cancelled and has ended; its memory may be gone. No lock is held. */
     void (*cancelled)(yoke__owner *self);
 };
@@ -51,8 +53,14 @@ YOKE_COMPONENT bool yoke__future_lock(yoke_future *f);
 bool yoke__future_try_lock(yoke_future *f); /* false also when somebody has it */
 YOKE_COMPONENT void yoke__future_unlock(yoke_future *f);
 
-/* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. */
+/* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. Who
+ * sets a member that only extras need sets extras_ too. */
 YOKE_COMPONENT int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
+/* Gives up the lock that begin() took, at least until somebody else has had it. */
+static inline void yoke__future_publish(yoke_future *f)
+{
+    atomic_store_explicit(&f->state_, YOKE__PENDING, memory_order_release);
+}
 /* Back to what begin() found. Unlocks. */
 YOKE_COMPONENT void yoke__future_revert(yoke_future *f, uint32_t before);
 /* Locked, pending: looks at what it depends on (after_), and calls ready() if all have ended, or arranges for that. */
