@@ -235,7 +235,7 @@ static size_t run_batch(processes *all, process *w, const yoke__items *items, si
 
 void yoke__processes_run_items(processes *all, const yoke__items *items)
 {
-    const size_t batch = yoke__processes_batch(all, items);
+    const size_t at_once = yoke__processes_batch(all, items);
     request r = {.kind = REQUEST_ITEMS,
                  .argument_bytes = items->item_bytes,
                  .result_bytes = items->result_bytes,
@@ -247,7 +247,7 @@ void yoke__processes_run_items(processes *all, const yoke__items *items)
     }
     process *w = take(all);
     for (size_t done = 0; done < items->count;) {
-        r.count = items->count - done < batch ? items->count - done : batch;
+        r.count = items->count - done < at_once ? items->count - done : at_once;
         done += run_batch(all, w, items, done, &r);
     }
     give(all, w);
