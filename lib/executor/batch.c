@@ -3,8 +3,10 @@
  * task waits for the end of one before it while a thread is idle. With a place free, nobody takes more than one. */
 #include "lib/executor/pool.h"
 
-static void list_batch(lane *l, batch *b)
+void yoke__batch_offer(lane *l, batch *b)
 {
+    if (b->count < 2)
+        return;
     b->next = l->batches;
     b->previous = NULL;
     if (b->next != NULL)
@@ -23,7 +25,7 @@ static void unlist_batch(lane *l, batch *b)
     b->listed = false;
 }
 
-static void put(batch *b, yoke_future *f)
+void yoke__batch_put(batch *b, yoke_future *f)
 {
     slot *s = &b->slots[b->count++];
     f->previous_ = (yoke_future *)(void *)s;
@@ -45,7 +47,7 @@ static void steal(lane *l, batch *to, unsigned most)
             count += taken[count] != NULL;
         }
         while (count > 0)
-            put(to, taken[--count]);
+            yoke__batch_put(to, taken[--count]);
         to->priority = from->priority;
         if (left <= share)
             unlist_batch(l, from);
@@ -59,12 +61,11 @@ unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most)
         yoke_future *f;
         b->priority = k;
         while (b->count < most && (f = yoke__lane_take(p, l, k)) != NULL)
-            put(b, f);
+            yoke__batch_put(b, f);
     }
     if (b->count == 0)
         steal(l, b, most);
-    if (b->count > 1)
-        list_batch(l, b);
+    yoke__batch_offer(l, b);
     return b->count;
 }
 

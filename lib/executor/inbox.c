@@ -147,6 +147,11 @@ void yoke__lane_drain(pool *p, lane *l)
     yoke__lane_tell(l);
 }
 
+bool yoke__lane_may_run(const yoke_future *f)
+{
+    return (f->place_ == INBOX || f->place_ == QUEUED || f->place_ == BATCHED) && f->skip_ == 0;
+}
+
 bool yoke__lane_remove(pool *p, yoke_future *f)
 {
     lane *l = &p->lanes[f->lane_];

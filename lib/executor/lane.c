@@ -63,6 +63,7 @@ void yoke__lane_pass_on(pool *p, lane *l)
     if (t != NULL) {
         yoke__idle_remove(t);
         t->granted = true;
+        l->called = t;
         l->running++;
         yoke__lane_tell(l);
         yoke__unpark(&t->word);

@@ -93,6 +93,7 @@ struct lane {
     unsigned limit, running; /* places, and those taken */
     unsigned threads, most;
     thread *idle, *last_idle;
+    thread *called; /* the last one that was given a place in its sleep, until it comes */
     nap *naps;
 };
 
@@ -106,7 +107,7 @@ typedef struct room {
 struct pool {
     yoke_executor executor; /* the first member */
     size_t bound;           /* SIZE_MAX: none */
-    bool refuses, quits;
+    bool refuses, callers_help, quits;
     atomic_bool closed;
     lane lanes[LANES];
     _Alignas(LINE) _Atomic size_t used; /* of `bound` */
@@ -149,11 +150,18 @@ void yoke__lane_give_back(lane *l, yoke_future *f);
 void yoke__lane_push(pool *p, yoke_future *f);
 /* From the inboxes to the queues, all that were in before; the lock may be given up meanwhile. */
 void yoke__lane_drain(pool *p, lane *l);
+/* Whether a task that has not begun waits for nothing but a thread. */
+bool yoke__lane_may_run(const yoke_future *f);
 /* Takes a task that has not begun off whatever list it is in. False: there is none, or it is just being put in: place_ is
  * INBOX then. */
 bool yoke__lane_remove(pool *p, yoke_future *f);
 
 /* --- batch.c; with the lock held --- */
+
+/* A task that is in no list is the batch's next one. */
+void yoke__batch_put(batch *b, yoke_future *f);
+/* The batch is full: from here on others may take from it. */
+void yoke__batch_offer(lane *l, batch *b);
 
 /* Of the highest priority that there is; of other batches when there is none. How many, at most `most`. */
 unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most);
@@ -173,6 +181,22 @@ void yoke__lane_pass_on(pool *p, lane *l);
 /* When the numbers of a lane have changed otherwise. */
 void yoke__lane_tell(lane *l);
 void yoke__idle_remove(thread *t);
+void yoke__idle_add(thread *t);
+
+/* --- run.c; with the lock held, which is given up meanwhile --- */
+
+/* A task that is in no list. */
+void yoke__pool_run_one(pool *p, yoke_future *f);
+/* The thread's batch, of which others may have taken some; `learns`: how many the next may have. */
+void yoke__thread_run_batch(thread *t, unsigned count, bool learns);
+/* What there is to run; false: nothing. */
+bool yoke__thread_run_some(thread *t);
+
+/* --- caller.c --- */
+
+/* Runs some of these futures on the calling thread, which is no executor's and waits for them; the first one is locked, and
+ * is unlocked. How many it looked at; 0: there is no place. */
+size_t yoke__pool_help(yoke__owner *owner, yoke_future *const *futures, size_t count);
 
 /* --- submit.c --- */
 
@@ -181,6 +205,9 @@ void yoke__pool_leave_room(pool *p);
 
 /* --- thread.c --- */
 
+/* With the lock held. A record that is nobody's; NULL: there is no memory. It goes to `spare` in the end. */
+thread *yoke__pool_take_record(pool *p);
+void yoke__thread_init(thread *t, pool *p, lane *l);
 /* With the lock held. The thread comes with a place. False: the system refuses. */
 bool yoke__pool_start_thread(pool *p, lane *l, bool core);
 /* Whether the calling thread is one of this pool's. */

@@ -132,7 +132,7 @@ static void fill_extras(yoke_future *f, const yoke_task_options *o)
     f->name_ = o->name;
     f->after_ = o->after;
     f->after_count_ = o->after_count;
-    f->extras_ = 1;
+    f->extras_ = YOKE__EXTRAS;
 }
 
 static void fill(const pool *p, yoke_future *f, const yoke_task_options *options, yoke_function *function,
@@ -145,6 +145,8 @@ static void fill(const pool *p, yoke_future *f, const yoke_task_options *options
     f->priority_ = (unsigned char)(options->priority - YOKE_PRIORITY_LOW);
     if (has_extras(options))
         fill_extras(f, options);
+    if (p->callers_help)
+        f->extras_ |= YOKE__CALLER_HELPS;
 }
 
 /* It can be cancelled before it is in, not withdrawn: who cancels waits for that. */
@@ -231,7 +233,7 @@ static void cancelled(yoke__owner *owner)
     pthread_mutex_unlock(&p->lock);
 }
 
-const yoke__owner yoke__pool_owner = {ready, withdraw, cancelled};
+const yoke__owner yoke__pool_owner = {ready, withdraw, cancelled, yoke__pool_help};
 
 /* --- cancelling all --- */
 

@@ -1,5 +1,4 @@
 /* What a thread of a pool does: it runs tasks, sleeps, and waits inside of tasks without keeping its place. */
-#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,144 +10,8 @@ enum {
     DEPTH_LIMIT = 64,     /* tasks inside of tasks on one stack */
     IDLE_NS = 1000000000, /* how long a thread that is not of the core stays without work */
     WAIT_SPIN_NS = 5000,  /* before a place is given on: that wakes somebody */
-    BATCH_NS = 10000,     /* what is behind in a batch waits so long: about what waking a thread takes */
     PAUSES = 16           /* between looks into the inboxes: each takes their cache line from who submits */
 };
-
-/* --- running --- */
-
-static int call(yoke_future *f)
-{
-    if (f->result_bytes_ == 0)
-        return f->function_(f->argument_, &f->result_);
-    memset(f->result_to_, 0, f->result_bytes_);
-    return f->function_(f->argument_, f->result_to_);
-}
-
-static unsigned run(pool *p, yoke_future *f)
-{
-    if (f->skip_ != YOKE__CLAIMED) /* that left its room when it was cancelled */
-        yoke__pool_leave_room(p);
-    (void)yoke__future_claim(f, YOKE__PENDING, f->skip_ != 0 ? YOKE__CLAIMED : YOKE__RUNNING);
-    if (f->skip_ != 0) {
-        const bool failed = f->skip_ == YOKE__FAILED;
-        yoke__future_finish(f, failed ? YOKE__FAILED : YOKE__CANCELLED, failed ? f->status_ : YOKE_ECANCELED);
-        return failed ? YOKE__FAILED : YOKE__CANCELLED;
-    }
-    yoke__frame frame;
-    yoke__frame_enter(&frame, f);
-    const yoke__float_environment before = yoke__float_enter();
-    const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
-    yoke__float_leave(before);
-    yoke__frame_leave(&frame);
-    const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
-    yoke__future_finish(f, kind, status);
-    return kind;
-}
-
-/* A task that was taken out of its list. The lock is given up meanwhile. */
-static void run_one(pool *p, yoke_future *f)
-{
-    p->running++;
-    pthread_mutex_unlock(&p->lock);
-    const unsigned kind = run(p, f);
-    pthread_mutex_lock(&p->lock);
-    p->running--;
-    p->ended[kind - YOKE__DONE]++;
-    yoke__pool_tell_joiner(p);
-}
-
-/* --- running a batch --- */
-
-static void count_up(_Atomic uint64_t *number)
-{
-    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + 1, memory_order_release);
-}
-
-/* Whether tasks of a higher priority wait, or too many run. */
-static bool must_give_way(const lane *l, const batch *b)
-{
-    if (atomic_load_explicit(&l->urgent, memory_order_relaxed) > b->priority + 1)
-        return true;
-    for (unsigned k = b->priority + 1; k < PRIORITIES; k++)
-        if (atomic_load_explicit(&l->inboxes[k].last, memory_order_relaxed) != NULL)
-            return true;
-    return false;
-}
-
-/* What the next task needs of its future; if that is gone by now, it does no harm. */
-static void fetch(const yoke_future *f)
-{
-    if (f == NULL)
-        return;
-    __builtin_prefetch(f, 1);
-    __builtin_prefetch(&f->place_, 1);
-}
-
-/* Without the lock. */
-static void run_batch(thread *t, unsigned count)
-{
-    batch *b = &t->batch;
-    for (unsigned k = 0; k < count && (k == 0 || !must_give_way(t->lane, b)); k++) {
-        yoke_future *f = yoke__batch_begin(b, k);
-        if (f == NULL)
-            continue;
-        if (k + 1 < count)
-            fetch(atomic_load_explicit(&b->slots[k + 1].task, memory_order_relaxed));
-        count_up(&t->tally.begun);
-        count_up(&t->tally.ended[run(t->pool, f) - YOKE__DONE]);
-    }
-}
-
-static void hand_in(pool *p, tally *numbers)
-{
-    for (unsigned k = 0; k < 3; k++) {
-        p->ended[k] += atomic_load_explicit(&numbers->ended[k], memory_order_relaxed);
-        atomic_store_explicit(&numbers->ended[k], 0, memory_order_relaxed);
-    }
-    atomic_store_explicit(&numbers->begun, 0, memory_order_relaxed);
-}
-
-/* As many tasks as take BATCH_NS, as the last ones did. */
-static void learn(thread *t, unsigned count, int64_t took_ns)
-{
-    const int64_t next = took_ns > 0 ? count * (int64_t)BATCH_NS / took_ns : BATCH;
-    const unsigned bound = 4 * t->most < BATCH ? 4 * t->most : BATCH;
-    t->most = next < 1 ? 1 : next < bound ? (unsigned)next : bound;
-}
-
-/* Lets those run that are about to put something in. False: there is none. */
-static bool await_link(pool *p, const lane *l)
-{
-    if (yoke__inboxes_empty(l))
-        return false;
-    pthread_mutex_unlock(&p->lock);
-    (void)sched_yield();
-    pthread_mutex_lock(&p->lock);
-    return true;
-}
-
-/* Runs what there is to run; false: nothing. The lock is given up meanwhile. */
-static bool run_some(thread *t)
-{
-    pool *p = t->pool;
-    lane *l = t->lane;
-    const bool alone = l->running < l->limit || l == &p->lanes[BLOCKING] || p->processes != NULL;
-    const unsigned count = yoke__batch_fill(p, l, &t->batch, alone ? 1 : t->most);
-    if (count == 0)
-        return await_link(p, l);
-    yoke__lane_pass_on(p, l);
-    pthread_mutex_unlock(&p->lock);
-    const int64_t begin = alone ? 0 : yoke__now_ns();
-    run_batch(t, count);
-    if (!alone)
-        learn(t, count, yoke__now_ns() - begin);
-    pthread_mutex_lock(&p->lock);
-    yoke__batch_give_back(l, &t->batch);
-    hand_in(p, &t->tally);
-    yoke__pool_tell_joiner(p);
-    return true;
-}
 
 /* --- waiting inside of a task --- */
 
@@ -159,10 +22,10 @@ static bool take(yoke__helper *helper, yoke_future *f)
     if (t->depth >= DEPTH_LIMIT || atomic_load(&f->owner_) != (void *)p)
         return false;
     pthread_mutex_lock(&p->lock);
-    const bool ours = f->skip_ == 0 && f->place_ != DELAYED && yoke__lane_remove(p, f);
+    const bool ours = yoke__lane_may_run(f) && yoke__lane_remove(p, f);
     if (ours) {
         t->depth++;
-        run_one(p, f);
+        yoke__pool_run_one(p, f);
         t->depth--;
     }
     pthread_mutex_unlock(&p->lock);
@@ -194,7 +57,7 @@ static void help(pool *p, lane *l)
     if (f == NULL)
         return;
     l->running++;
-    run_one(p, f);
+    yoke__pool_run_one(p, f);
     l->running--;
 }
 
@@ -248,7 +111,7 @@ static uint32_t sleep_in_task(yoke__helper *helper, _Atomic uint32_t *word, uint
 
 /* --- the thread --- */
 
-static void list_idle(thread *t)
+void yoke__idle_add(thread *t)
 {
     lane *l = t->lane;
     t->granted = false;
@@ -287,7 +150,7 @@ static bool await_place(thread *t)
     const int64_t until = t->core ? 0 : yoke__now_ns() + IDLE_NS;
     if (p->quits)
         return false;
-    list_idle(t);
+    yoke__idle_add(t);
     yoke__lane_pass_on(p, t->lane);
     while (!t->granted) {
         pthread_mutex_unlock(&p->lock);
@@ -343,7 +206,9 @@ static void *thread_main(void *argument)
     pthread_mutex_lock(&p->lock);
     while (t->granted || await_place(t)) {
         t->granted = false;
-        while (l->running <= l->limit && (run_some(t) || scout(t)))
+        if (l->called == t)
+            l->called = NULL;
+        while (l->running <= l->limit && (yoke__thread_run_some(t) || scout(t)))
             ;
         l->running--;
     }
@@ -351,7 +216,13 @@ static void *thread_main(void *argument)
     return NULL;
 }
 
-static thread *take_record(pool *p)
+void yoke__thread_init(thread *t, pool *p, lane *l)
+{
+    *t = (thread){
+        .helper = {p->executor.forks, take, sleep_in_task}, .pool = p, .lane = l, .most = 1, .before = t->before};
+}
+
+thread *yoke__pool_take_record(pool *p)
 {
     thread *t = p->spare;
     if (t != NULL) {
@@ -369,15 +240,11 @@ static thread *take_record(pool *p)
 
 bool yoke__pool_start_thread(pool *p, lane *l, bool core)
 {
-    thread *t = take_record(p);
+    thread *t = yoke__pool_take_record(p);
     if (t == NULL)
         return false;
-    *t = (thread){.helper = {p->executor.forks, take, sleep_in_task},
-                  .pool = p,
-                  .lane = l,
-                  .core = core,
-                  .most = 1,
-                  .before = t->before};
+    yoke__thread_init(t, p, l);
+    t->core = core;
     t->index = p->indexes;
     if (yoke__thread_start(&t->id, STACK_BYTES, thread_main, t) != YOKE_OK) {
         t->next = p->spare;

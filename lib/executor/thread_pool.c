@@ -64,7 +64,7 @@ static int check(const yoke_thread_pool_options *o)
     if (o->size != 0 && o->size != sizeof *o)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           o->size, sizeof *o);
-    if ((o->flags & ~(unsigned)YOKE_POOL_REFUSE) != 0)
+    if ((o->flags & ~(unsigned)(YOKE_POOL_REFUSE | YOKE_POOL_CALLER_HELPS)) != 0)
         return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_POOL_REFUSE", o->flags);
     if (o->threads > YOKE_MAX_WORKERS || o->blocking_threads > YOKE_MAX_WORKERS || o->spare_threads > YOKE_MAX_WORKERS)
         return yoke__fail(YOKE_EINVAL, "%u, %u or %u threads are too many; the most is %d", o->threads,
@@ -118,6 +118,7 @@ static int open_parts(pool *p, const yoke_thread_pool_options *o)
     p->spin_ns = cpus > 1 && !(yoke__topology_quota(p->topology) > 0) ? IDLE_SPIN_NS : 0;
     p->bound = o->queue != 0 ? o->queue : SIZE_MAX;
     p->refuses = (o->flags & YOKE_POOL_REFUSE) != 0;
+    p->callers_help = (o->flags & YOKE_POOL_CALLER_HELPS) != 0;
     prepare_lanes(p, o, threads);
     return start_core(p);
 }

@@ -68,7 +68,6 @@ static void clear_extras(yoke_future *f)
     f->after_count_ = f->after_index_ = f->argument_bytes_ = f->result_bytes_ = 0;
     f->result_to_ = NULL;
     f->limit_ns_ = 0;
-    f->extras_ = 0;
 }
 
 int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before)
@@ -88,8 +87,9 @@ int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before)
     f->watchers_ = NULL;
     atomic_store_explicit(&f->owner_, owner, memory_order_relaxed); /* seen by who sees it pending */
     atomic_store_explicit(&f->callback_, NULL, memory_order_relaxed);
-    if (f->extras_ != 0)
+    if ((f->extras_ & YOKE__EXTRAS) != 0)
         clear_extras(f);
+    f->extras_ = 0;
     f->watching_ = f->skip_ = f->why_ = f->retries_ = 0;
     memset(&f->result_, 0, sizeof f->result_);
     return YOKE_OK;

@@ -35,6 +35,15 @@ struct yoke__owner {
     bool (*withdraw)(yoke__owner *self, yoke_future *future);
     /* It was cancelled and has ended; its memory may be gone. No lock is held. */
     void (*cancelled)(yoke__owner *self);
+    /* For futures with YOKE__CALLER_HELPS: runs some of them on this thread, which is no executor's. The first is locked, and
+     * is unlocked. How many it looked at; 0: it may not. NULL where there are none such. */
+    size_t (*help)(yoke__owner *self, yoke_future *const *futures, size_t count);
+};
+
+/* yoke_future.extras_ */
+enum {
+    YOKE__EXTRAS = 1,      /* some of the members are not zero that are otherwise */
+    YOKE__CALLER_HELPS = 2 /* threads that wait for it may run it */
 };
 
 static inline unsigned yoke__kind(const yoke_future *f)
@@ -54,7 +63,7 @@ bool yoke__future_try_lock(yoke_future *f); /* false also when somebody has it *
 YOKE_COMPONENT void yoke__future_unlock(yoke_future *f);
 
 /* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. Who
- * sets a member that only extras need sets extras_ too. */
+ * sets a member of the extras sets that bit too. */
 YOKE_COMPONENT int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
 /* Gives up the lock that begin() took, at least until somebody else has had it. */
 static inline void yoke__future_publish(yoke_future *f)

@@ -114,10 +114,26 @@ static int late(void)
     return yoke__fail(YOKE_ETIMEDOUT, "the deadline passed before the task ended; it goes on");
 }
 
-static bool take(yoke_future *f)
+/* Runs some of them on this thread, which is no executor's, where their executor wants that. How many were looked at. */
+static size_t help(yoke_future *const *futures, size_t count)
+{
+    yoke_future *f = futures[0];
+    if ((f->extras_ & YOKE__CALLER_HELPS) == 0)
+        return 0;
+    if (!yoke__future_lock(f)) /* while it is locked it does not end, and its executor is there */
+        return 1;
+    yoke__owner *owner = atomic_load(&f->owner_);
+    return owner->help(owner, futures, count);
+}
+
+/* Before this thread waits for those that run elsewhere. */
+static void take_all(yoke_future *const *futures, size_t count)
 {
     yoke__helper *helper = yoke__helper_here();
-    return helper != NULL && helper->take(helper, f);
+    for (size_t k = 0; k < count && helper != NULL; k++)
+        (void)helper->take(helper, futures[k]);
+    for (size_t k = 0, looked = 1; k < count && helper == NULL && looked > 0; k += looked)
+        looked = has_ended_here(futures[k]) ? 1 : help(futures + k, count - k);
 }
 
 static int wait_for(yoke_future *f, int64_t deadline_ns)
@@ -127,7 +143,9 @@ static int wait_for(yoke_future *f, int64_t deadline_ns)
     int status = check_own(f);
     if (status != YOKE_OK)
         return status;
-    if (deadline_ns == 0 && take(f))
+    if (deadline_ns == 0)
+        take_all(&f, 1);
+    if (has_ended_here(f))
         return YOKE_OK;
     _Atomic uint32_t word = 0;
     waiter w = {.watcher.notify = wake, .word = &word};
@@ -215,8 +233,8 @@ static int look_at_all(yoke_future *const *futures, size_t count, progress *p)
 static int wait_for_all(yoke_future *const *futures, size_t count, int64_t deadline_ns, progress *p)
 {
     int status = YOKE_OK;
-    for (size_t k = p->unended; k < count && deadline_ns == 0; k++)
-        (void)take(futures[k]); /* before this thread waits for those that run elsewhere */
+    if (deadline_ns == 0)
+        take_all(futures + p->unended, count - p->unended);
     for (size_t k = count; k-- > p->unended && status == YOKE_OK;) {
         if (k >= p->unended + AHEAD)
             __builtin_prefetch(futures[k - AHEAD]);

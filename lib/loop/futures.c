@@ -15,7 +15,7 @@ int yoke__loop_begin(yoke_loop *loop, yoke_future *f, unsigned kind, uint32_t *b
         return status;
     f->lane_ = (unsigned char)kind;
     f->place_ = f->priority_ = 0;
-    f->extras_ = 1;
+    f->extras_ = YOKE__EXTRAS;
     return YOKE_OK;
 }
 
@@ -413,4 +413,4 @@ static void ready(yoke__owner *owner, yoke_future *f)
     (void)owner, (void)f;
 }
 
-const yoke__owner yoke__loop_owner = {ready, withdraw, cancelled};
+const yoke__owner yoke__loop_owner = {ready, withdraw, cancelled, NULL};

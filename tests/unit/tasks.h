@@ -88,7 +88,7 @@ static inline void leave_owner_alone(yoke__owner *owner)
 
 static inline void begin(yoke_future *f)
 {
-    static yoke__owner nobody = {leave_alone, let_go, leave_owner_alone};
+    static yoke__owner nobody = {leave_alone, let_go, leave_owner_alone, NULL};
     uint32_t before;
     assert_int_equal(yoke__future_begin(f, &nobody, &before), YOKE_OK);
     yoke__future_unlock(f);
