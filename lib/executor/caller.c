@@ -3,11 +3,16 @@
 
 enum { LOOKS = 2 * BATCH }; /* at futures while the lock is held */
 
-/* A free place, or that of a thread that was called and has not come: it goes on sleeping. */
+/* A free place, or that of a thread that has nothing yet: it watches, or was called and has not come. */
 static bool take_place(lane *l)
 {
     if (l->running < l->limit) {
         l->running++;
+        return true;
+    }
+    if (l->scout != NULL) {
+        l->scout->placeless = true;
+        l->scout = NULL;
         return true;
     }
     if (l->called == NULL)

@@ -72,7 +72,8 @@ static yoke_future *take_out(inbox *b)
             return NULL;
         }
     }
-    __builtin_prefetch(&next->next_);
+    __builtin_prefetch(next, 1);
+    __builtin_prefetch(&next->next_, 1);
     atomic_store_explicit(&b->first, next, memory_order_relaxed);
     return f;
 }

@@ -39,7 +39,7 @@ void yoke__lane_tell(lane *l)
         urgent = PRIORITIES + 1;
     if (atomic_load_explicit(&l->urgent, memory_order_relaxed) != urgent)
         atomic_store_explicit(&l->urgent, urgent, memory_order_relaxed);
-    const uint32_t unattended = l->running < l->limit && !l->scouted;
+    const uint32_t unattended = l->running < l->limit && l->scout == NULL;
     if (atomic_load_explicit(&l->unattended, memory_order_relaxed) != unattended) {
         if (unattended != 0)
             yoke__announce(&l->unattended);

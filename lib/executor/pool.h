@@ -63,6 +63,7 @@ typedef struct thread {
     bool core;      /* pinned by its index, and stays */
     bool granted;   /* it was given a place */
     bool idle;      /* is in the list */
+    bool placeless; /* its place was taken while it watched */
     unsigned depth; /* of tasks that it runs inside of others */
     unsigned most;  /* tasks that its next batch may have */
     uint32_t seen;
@@ -89,7 +90,7 @@ struct lane {
     queue queues[PRIORITIES];
     size_t queued;
     batch *batches;
-    bool scouted;            /* one of the threads watches the inboxes */
+    thread *scout;           /* the one with a place that watches the inboxes */
     unsigned limit, running; /* places, and those taken */
     unsigned threads, most;
     thread *idle, *last_idle;

@@ -127,9 +127,9 @@ static bool scout(thread *t)
 {
     pool *p = t->pool;
     lane *l = t->lane;
-    if (l->scouted || p->spin_ns == 0)
+    if (l->scout != NULL || p->spin_ns == 0)
         return false;
-    l->scouted = true;
+    l->scout = t;
     yoke__lane_tell(l);
     pthread_mutex_unlock(&p->lock);
     const int64_t until = yoke__now_ns() + p->spin_ns;
@@ -138,7 +138,9 @@ static bool scout(thread *t)
         for (unsigned k = 0; k < PAUSES; k++)
             yoke__relax();
     pthread_mutex_lock(&p->lock);
-    l->scouted = false;
+    if (t->placeless)
+        return false;
+    l->scout = NULL;
     yoke__lane_tell(l);
     return !empty;
 }
@@ -210,7 +212,8 @@ static void *thread_main(void *argument)
             l->called = NULL;
         while (l->running <= l->limit && (yoke__thread_run_some(t) || scout(t)))
             ;
-        l->running--;
+        l->running -= !t->placeless;
+        t->placeless = false;
     }
     end(t);
     return NULL;

@@ -75,7 +75,8 @@ static void test_none_waits_behind_a_long_one(void **state)
         gate_await_inside(&g, 1);
         assert_int_equal(yoke_state_of(&f[places[place]]), YOKE_FUTURE_RUNNING);
         gate_open(&g);
-        assert_int_equal(yoke_wait(&f[places[place]], 0), YOKE_OK);
+        for (unsigned k = 0; k < MOST; k++)
+            assert_int_equal(yoke_wait(&f[k], 0), YOKE_OK);
     }
     assert_int_equal(yoke_join(pool, 0), YOKE_OK);
 }
