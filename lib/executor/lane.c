@@ -77,3 +77,21 @@ void yoke__lane_pass_on(pool *p, lane *l)
         give_up(p, l);
     }
 }
+
+static bool has_two(const lane *l)
+{
+    size_t count = l->queued;
+    for (unsigned k = 0; k < PRIORITIES; k++) {
+        const yoke_future *first = atomic_load_explicit(&l->inboxes[k].first, memory_order_relaxed);
+        count += first != NULL;
+        count += first != atomic_load_explicit(&l->inboxes[k].last, memory_order_relaxed);
+    }
+    return count > 1;
+}
+
+void yoke__lane_spread(pool *p, lane *l)
+{
+    yoke__lane_pass_on(p, l);
+    if (has_two(l))
+        yoke__lane_pass_on(p, l);
+}

@@ -87,7 +87,7 @@ struct lane {
     _Alignas(LINE) _Atomic uint32_t unattended;
     /* Batches of a lower priority, counted from 1, are to be given back before their next task. */
     _Atomic uint32_t urgent;
-    queue queues[PRIORITIES];
+    _Alignas(LINE) queue queues[PRIORITIES];
     size_t queued;
     batch *batches;
     thread *scout;           /* the one with a place that watches the inboxes */
@@ -179,6 +179,8 @@ static inline yoke_future *yoke__batch_begin(batch *b, unsigned k)
 /* Sees to a thread if tasks wait and there is a place, and to it that others do so later. To be called whenever there are
  * more tasks in queues, or less places taken. */
 void yoke__lane_pass_on(pool *p, lane *l);
+/* The same for up to two threads, so that many are woken soon. */
+void yoke__lane_spread(pool *p, lane *l);
 /* When the numbers of a lane have changed otherwise. */
 void yoke__lane_tell(lane *l);
 void yoke__idle_remove(thread *t);

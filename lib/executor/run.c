@@ -139,7 +139,7 @@ bool yoke__thread_run_some(thread *t)
     const unsigned count = yoke__batch_fill(p, l, &t->batch, alone ? 1 : t->most);
     if (count == 0)
         return await_link(p, l);
-    yoke__lane_pass_on(p, l);
+    yoke__lane_spread(p, l);
     yoke__thread_run_batch(t, count, !alone);
     return true;
 }

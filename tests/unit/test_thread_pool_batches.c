@@ -203,6 +203,9 @@ static void test_order(void **state)
             assert_int_equal(yoke_submit_on(l.pool, &options, &f[k], note_order, &s), YOKE_OK);
         }
         let_go_on(&h);
+        for (unsigned k = 0; k < MOST; k++)
+            assert_int_equal(yoke_result(&f[k], NULL, 0, 0), YOKE_OK);
+        assert_int_equal(yoke_wait(&l.urgent, 0), YOKE_OK);
         assert_int_equal(yoke_join(l.pool, 0), YOKE_OK);
         for (unsigned k = 0; k <= MOST; k++)
             assert_int_equal(l.order[k], k <= SUBMITS_ONE ? k : k == SUBMITS_ONE + 1 ? MOST : k - 1);
