@@ -32,7 +32,12 @@ typedef struct yoke_executor yoke_executor;
 
 /** Bits of yoke_thread_pool_options.flags. */
 enum {
-    YOKE_POOL_REFUSE = 1 /**< a full queue refuses tasks with EFULL; otherwise who submits waits for room */
+    YOKE_POOL_REFUSE = 1, /**< a full queue refuses tasks with EFULL; otherwise who submits waits for room */
+    YOKE_POOL_CALLER_HELPS =
+        4 /**< a thread that is no executor's and waits without a deadline (yoke_wait(), yoke_result(),
+                                    yoke_gather()) may itself run the tasks that it waits for, on its own stack and
+                                    core and with its signals, while fewer than `threads` tasks run: short tasks
+                                    then need no other thread. Threads of pools only. */
 };
 
 /** How a pool of threads is opened; zeroed members mean the defaults. */
@@ -40,7 +45,7 @@ typedef struct yoke_thread_pool_options {
     size_t size;      /**< 0, or sizeof(yoke_thread_pool_options) */
     unsigned threads; /**< tasks that run at once; 0: YOKE_WORKERS, else one per usable core */
     yoke_pin pin;     /**< where their threads are pinned, as a runtime's workers are */
-    unsigned flags;   /**< YOKE_POOL_REFUSE */
+    unsigned flags;   /**< YOKE_POOL_REFUSE, YOKE_POOL_CALLER_HELPS */
     size_t queue; /**< tasks that may wait to run; 0: any number, for it takes no memory. Tasks of the pool that submit
                            to it do not wait for room: they would be in their own way */
     unsigned blocking_threads; /**< tasks with YOKE_TASK_BLOCKS that run at once; 0: 64 */

@@ -67,17 +67,19 @@ struct yoke_future {
     void *callback_argument_;
     yoke_function *function_;
     void *argument_;
+    yoke_future *next_, *previous_;
+    YOKE__ATOMIC(void *) iterator_;
+    unsigned char place_, lane_, priority_, watching_, skip_, retries_, why_, extras_;
+    union yoke__bytes result_;
+    /* A plain task needs none of these, and leaves their cache lines alone: from here to limit_ns_ they are zero
+       unless extras_ is set. */
     const char *name_;
     yoke_future *const *after_;
-    size_t after_count_, after_index_;
-    struct yoke__watcher dependency_, iteration_;
-    YOKE__ATOMIC(void *) iterator_;
-    yoke_future *next_, *previous_;
-    size_t argument_bytes_, result_bytes_;
+    size_t after_count_, after_index_, argument_bytes_, result_bytes_;
     void *result_to_;
     int64_t limit_ns_;
-    unsigned char place_, lane_, priority_, watching_, skip_, retries_, why_;
-    union yoke__bytes result_, copy_;
+    struct yoke__watcher dependency_, iteration_;
+    union yoke__bytes copy_;
 };
 
 typedef enum yoke_future_state {

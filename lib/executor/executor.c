@@ -56,7 +56,13 @@ int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yo
 
 int yoke_submit(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument)
 {
-    return yoke_submit_on(executor, NULL, future, function, argument);
+    static const yoke_task_options defaults;
+    int status = yoke__check_executor(executor);
+    if (status == YOKE_OK && (future == NULL || function == NULL))
+        status = check_task(&defaults, future, function, argument);
+    if (status == YOKE_OK)
+        status = executor->calls->check(executor, &defaults, function, argument);
+    return status == YOKE_OK ? executor->calls->submit(executor, &defaults, future, function, argument) : status;
 }
 
 int yoke_submit_after(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument,

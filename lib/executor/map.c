@@ -42,14 +42,28 @@ static unsigned char *place_of(unsigned char *array, size_t k, size_t bytes)
     return bytes > 0 ? array + k * bytes : array;
 }
 
-static int run_item(const map *m, size_t k)
+/* Sizes that are common, without a call for each item. */
+static void clear(void *result, size_t bytes)
 {
-    if (m->deadline_ns > 0 && yoke__now_ns() >= m->deadline_ns)
-        return YOKE_ETIMEDOUT;
-    void *item = place_of(m->items, k, m->item_bytes), *result = place_of(m->results, k, m->result_bytes);
-    if (m->result_bytes > 0)
-        memset(result, 0, m->result_bytes);
-    return m->function(item, result);
+    switch (bytes) {
+    case 0: return;
+    case 4: memset(result, 0, 4); return;
+    case 8: memset(result, 0, 8); return;
+    default: memset(result, 0, bytes);
+    }
+}
+
+static void run_here(map *m, size_t begin, size_t end)
+{
+    for (size_t k = begin; k < end; k++) {
+        void *item = place_of(m->items, k, m->item_bytes), *result = place_of(m->results, k, m->result_bytes);
+        int status = YOKE_ETIMEDOUT;
+        if (m->deadline_ns == 0 || yoke__now_ns() < m->deadline_ns) {
+            clear(result, m->result_bytes);
+            status = m->function(item, result);
+        }
+        note(m, k, status);
+    }
 }
 
 /* The next chunk; false: there is none. Never counts beyond the end, so it cannot wrap. */
@@ -104,8 +118,7 @@ int yoke__map_chunks(void *argument, void *result)
         if (m->executor->calls->run_items != NULL)
             run_elsewhere(m, begin, end);
         else
-            for (size_t k = begin; k < end; k++)
-                note(m, k, run_item(m, k));
+            run_here(m, begin, end);
     return 0;
 }
 

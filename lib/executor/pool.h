@@ -1,5 +1,10 @@
-/* Inside of the thread pool: its state, shared by thread_pool.c (opening, joining), submit.c, lane.c (queues, and who
- * runs) and thread.c (what a thread does). One lock guards all of it; a future's lock is taken before it.
+/* Inside of the thread pool: its state, shared by thread_pool.c (opening, joining), submit.c, inbox.c and batch.c (where
+ * tasks wait), lane.c (who runs) and thread.c (what a thread does). One lock guards all of it but for what is atomic; a
+ * future's lock is taken before it.
+ *
+ * A task goes through an inbox, which submitting enters by one exchange, into a thread's batch, of which it begins without
+ * the lock; and through a queue only where somebody had to look through the inbox, or gave a batch back. Those in the queue
+ * came before those in the inbox. Whoever empties a task's slot in the batch has the task.
  *
  * A lane is a queue with its threads: one for tasks that compute, one for those that block. At most `limit` of a lane's
  * threads have a *place*; only they take tasks. A thread whose task waits gives its place on, and takes one more when it
@@ -13,14 +18,37 @@
 #include "lib/executor/executor.h"
 #include "lib/topology/topology.h"
 
-enum { PRIORITIES = 3, LANES = 2, COMPUTING = 0, BLOCKING = 1 };
+enum { PRIORITIES = 3, LANES = 2, COMPUTING = 0, BLOCKING = 1, BATCH = 32, LINE = 64 };
 
-/* yoke_future.place_: which list it is in. */
-enum { NOWHERE, DELAYED, QUEUED };
+/* yoke_future.place_: where it is, or was when somebody with the lock looked. BATCHED: if its slot has it. */
+enum { NOWHERE, DELAYED, INBOX, QUEUED, BATCHED };
 
 typedef struct queue {
     yoke_future *first, *last;
 } queue;
+
+/* Many put in, who holds the lock takes out. */
+typedef struct inbox {
+    _Alignas(LINE) _Atomic(yoke_future *) last; /* NULL: it is empty */
+    _Alignas(LINE) _Atomic(yoke_future *) first;
+} inbox;
+
+typedef struct slot {
+    _Atomic(yoke_future *) task;
+} slot;
+
+/* Tasks that a thread took at once. Slots are filled with the lock held, by its owner. */
+typedef struct batch {
+    _Alignas(LINE) slot slots[BATCH];
+    struct batch *next, *previous; /* of those that others may take from */
+    unsigned count, priority;
+    bool listed;
+} batch;
+
+/* Tasks of a thread's batch, not yet in the pool's numbers. Written by the thread. */
+typedef struct tally {
+    _Atomic uint64_t begun, ended[3];
+} tally;
 
 typedef struct pool pool;
 typedef struct lane lane;
@@ -35,9 +63,14 @@ typedef struct thread {
     bool core;      /* pinned by its index, and stays */
     bool granted;   /* it was given a place */
     bool idle;      /* is in the list */
+    bool placeless; /* its place was taken while it watched */
     unsigned depth; /* of tasks that it runs inside of others */
-    _Atomic uint32_t word;
+    unsigned most;  /* tasks that its next batch may have */
     uint32_t seen;
+    struct thread *before; /* the record made before this one */
+    tally tally;
+    batch batch;
+    _Alignas(LINE) _Atomic uint32_t word;
 } thread;
 
 /* A thread whose task waits; it can be called to run tasks when there is no other. */
@@ -49,11 +82,19 @@ typedef struct nap {
 } nap;
 
 struct lane {
-    queue queues[PRIORITIES];
+    inbox inboxes[PRIORITIES];
+    /* 1: who puts a task in sees to a thread. Set ahead of a look into the inboxes, so one of the two sees the other. */
+    _Alignas(LINE) _Atomic uint32_t unattended;
+    /* Batches of a lower priority, counted from 1, are to be given back before their next task. */
+    _Atomic uint32_t urgent;
+    _Alignas(LINE) queue queues[PRIORITIES];
     size_t queued;
+    batch *batches;
+    thread *scout;           /* the one with a place that watches the inboxes */
     unsigned limit, running; /* places, and those taken */
     unsigned threads, most;
     thread *idle, *last_idle;
+    thread *called; /* the last one that was given a place in its sleep, until it comes */
     nap *naps;
 };
 
@@ -66,54 +107,114 @@ typedef struct room {
 
 struct pool {
     yoke_executor executor; /* the first member */
-    pthread_mutex_t lock;
+    size_t bound;           /* SIZE_MAX: none */
+    bool refuses, callers_help, quits;
+    atomic_bool closed;
     lane lanes[LANES];
+    _Alignas(LINE) _Atomic size_t used; /* of `bound` */
+    _Atomic uint32_t crowded;           /* 1: somebody waits for room. Set ahead of a look at `used` */
+    _Alignas(LINE) pthread_mutex_t lock;
     queue delayed; /* tasks that wait for others */
-    size_t used, bound;
-    bool refuses, closed, quits;
     room *rooms, *last_room;
-    uint64_t submitted, ended[3]; /* done, failed, cancelled */
-    size_t running;               /* tasks */
-    _Atomic uint32_t *joiner;     /* waits for all tasks, and later, for all threads */
-    unsigned indexes;             /* given to threads */
-    thread *corpse, *spare;       /* that ended and is to be joined; records to use again */
+    uint64_t submitted;       /* but for those in inboxes */
+    uint64_t ended[3];        /* done, failed, cancelled; but for those in tallies */
+    size_t running;           /* tasks, outside of batches */
+    _Atomic uint32_t *joiner; /* waits for all tasks, and later, for all threads */
+    unsigned indexes;         /* given to threads */
+    thread *corpse, *spare;   /* that ended and is to be joined; records to use again */
+    thread *records;          /* all that were ever made, for their tallies */
     yoke__topology *topology;
     yoke__place *places; /* of the core threads */
     int64_t spin_ns;
     struct processes *processes; /* that run the tasks; NULL: the threads do */
 };
 
+/* Of those that the pool's numbers know. */
 static inline uint64_t yoke__pool_unended(const pool *p)
 {
     return p->submitted - p->ended[0] - p->ended[1] - p->ended[2];
 }
 
-/* --- lane.c; all with the lock held --- */
+/* --- inbox.c: lists; with the lock held but for put --- */
 
 void yoke__queue_append(queue *q, yoke_future *f);
 void yoke__queue_remove(queue *q, yoke_future *f);
+/* Without the lock. From here on the task may be over, and its memory gone. */
+void yoke__inbox_put(inbox *b, yoke_future *f);
+bool yoke__inbox_empty(const inbox *b);
+bool yoke__inboxes_empty(const lane *l);
+/* The next task of that priority, off its list; NULL: there is none, or it is just being put in. */
+yoke_future *yoke__lane_take(pool *p, lane *l, unsigned priority);
+/* Back as the first of its queue. */
+void yoke__lane_give_back(lane *l, yoke_future *f);
 /* To the end of its queue. */
 void yoke__lane_push(pool *p, yoke_future *f);
-/* Takes a queued or delayed task off its list; it will not come back but for being ended. */
-void yoke__lane_withdraw(pool *p, yoke_future *f);
-/* The next task, claimed; NULL: there is none. With skip_ it is to be ended, not run. */
-yoke_future *yoke__lane_next(pool *p, lane *l);
-/* The same for this one, if it is queued. */
-bool yoke__lane_claim(pool *p, yoke_future *f);
-/* Finds a thread for a queued task, if there is a place. */
+/* From the inboxes to the queues, all that were in before; the lock may be given up meanwhile. */
+void yoke__lane_drain(pool *p, lane *l);
+/* Whether a task that has not begun waits for nothing but a thread. */
+bool yoke__lane_may_run(const yoke_future *f);
+/* Takes a task that has not begun off whatever list it is in. False: there is none, or it is just being put in: place_ is
+ * INBOX then. */
+bool yoke__lane_remove(pool *p, yoke_future *f);
+
+/* --- batch.c; with the lock held --- */
+
+/* A task that is in no list is the batch's next one. */
+void yoke__batch_put(batch *b, yoke_future *f);
+/* The batch is full: from here on others may take from it. */
+void yoke__batch_offer(lane *l, batch *b);
+
+/* Of the highest priority that there is; of other batches when there is none. How many, at most `most`. */
+unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most);
+/* What has not begun goes back to the queue. */
+void yoke__batch_give_back(lane *l, batch *b);
+/* Without the lock. The k-th task, which is the caller's now; NULL: somebody else has it. */
+static inline yoke_future *yoke__batch_begin(batch *b, unsigned k)
+{
+    return atomic_exchange_explicit(&b->slots[k].task, NULL, memory_order_acq_rel);
+}
+
+/* --- lane.c; with the lock held --- */
+
+/* Sees to a thread if tasks wait and there is a place, and to it that others do so later. To be called whenever there are
+ * more tasks in queues, or less places taken. */
 void yoke__lane_pass_on(pool *p, lane *l);
+/* The same for up to two threads, so that many are woken soon. */
+void yoke__lane_spread(pool *p, lane *l);
+/* When the numbers of a lane have changed otherwise. */
+void yoke__lane_tell(lane *l);
 void yoke__idle_remove(thread *t);
-/* A task less waits. */
-void yoke__lane_leave_room(pool *p);
+void yoke__idle_add(thread *t);
+
+/* --- run.c; with the lock held, which is given up meanwhile --- */
+
+/* A task that is in no list. */
+void yoke__pool_run_one(pool *p, yoke_future *f);
+/* The thread's batch, of which others may have taken some; `learns`: how many the next may have. */
+void yoke__thread_run_batch(thread *t, unsigned count, bool learns);
+/* What there is to run; false: nothing. */
+bool yoke__thread_run_some(thread *t);
+
+/* --- caller.c --- */
+
+/* Runs some of these futures on the calling thread, which is no executor's and waits for them; the first one is locked, and
+ * is unlocked. How many it looked at; 0: there is no place. */
+size_t yoke__pool_help(yoke__owner *owner, yoke_future *const *futures, size_t count);
+
+/* --- submit.c --- */
+
+/* A task less waits. Without the lock. */
+void yoke__pool_leave_room(pool *p);
 
 /* --- thread.c --- */
 
+/* With the lock held. A record that is nobody's; NULL: there is no memory. It goes to `spare` in the end. */
+thread *yoke__pool_take_record(pool *p);
+void yoke__thread_init(thread *t, pool *p, lane *l);
 /* With the lock held. The thread comes with a place. False: the system refuses. */
 bool yoke__pool_start_thread(pool *p, lane *l, bool core);
 /* Whether the calling thread is one of this pool's. */
 bool yoke__pool_is_here(const pool *p);
-
-/* --- submit.c --- */
 
 extern const yoke__owner yoke__pool_owner;
 int yoke__pool_check(yoke_executor *self, const yoke_task_options *options, yoke_function *function,
@@ -127,6 +228,8 @@ int yoke__pool_cancel_all(yoke_executor *self);
 /* NULL with a detail. */
 pool *yoke__pool_open(const yoke_thread_pool_options *options);
 extern const yoke__executor_calls yoke__pool_calls;
+/* With the lock held, when tasks have ended. */
+void yoke__pool_tell_joiner(pool *p);
 
 /* --- process_pool.c --- */
 

@@ -294,7 +294,7 @@ static size_t run_batch(processes *all, process *w, const yoke__items *items, si
 
 void yoke__processes_run_items(processes *all, const yoke__items *items)
 {
-    const size_t batch = yoke__processes_batch(all, items);
+    const size_t at_once = yoke__processes_batch(all, items);
     const bool in_place = are_items_shared(items), out_in_place = are_results_shared(items);
     request r = {.kind = REQUEST_ITEMS,
                  .argument_bytes = items->item_bytes,
@@ -308,7 +308,7 @@ void yoke__processes_run_items(processes *all, const yoke__items *items)
     process *w = take(all);
     unsigned deaths = 0;
     for (size_t done = 0; done < items->count;) {
-        r.count = items->count - done < batch ? items->count - done : batch;
+        r.count = items->count - done < at_once ? items->count - done : at_once;
         r.argument_at = in_place ? (uintptr_t)items->items + done * items->item_bytes : 0;
         r.result_at = out_in_place ? (uintptr_t)items->results + done * items->result_bytes : 0;
         done += run_batch(all, w, items, done, &r, &deaths);

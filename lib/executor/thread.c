@@ -9,48 +9,9 @@ enum {
     STACK_BYTES = 2 << 20,
     DEPTH_LIMIT = 64,     /* tasks inside of tasks on one stack */
     IDLE_NS = 1000000000, /* how long a thread that is not of the core stays without work */
-    WAIT_SPIN_NS = 5000   /* before a place is given on: that wakes somebody */
+    WAIT_SPIN_NS = 5000,  /* before a place is given on: that wakes somebody */
+    PAUSES = 16           /* between looks into the inboxes: each takes their cache line from who submits */
 };
-
-/* --- running --- */
-
-static int call(yoke_future *f)
-{
-    if (f->result_bytes_ == 0)
-        return f->function_(f->argument_, &f->result_);
-    memset(f->result_to_, 0, f->result_bytes_);
-    return f->function_(f->argument_, f->result_to_);
-}
-
-static unsigned run(pool *p, yoke_future *f)
-{
-    if (f->skip_ != 0) {
-        const bool failed = f->skip_ == YOKE__FAILED;
-        yoke__future_finish(f, failed ? YOKE__FAILED : YOKE__CANCELLED, failed ? f->status_ : YOKE_ECANCELED);
-        return failed ? YOKE__FAILED : YOKE__CANCELLED;
-    }
-    yoke__frame frame;
-    yoke__frame_enter(&frame, f);
-    const yoke__float_environment before = yoke__float_enter();
-    const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
-    yoke__float_leave(before);
-    yoke__frame_leave(&frame);
-    const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
-    yoke__future_finish(f, kind, status);
-    return kind;
-}
-
-/* A claimed task. The lock is given up meanwhile. */
-static void run_claimed(pool *p, yoke_future *f)
-{
-    pthread_mutex_unlock(&p->lock);
-    const unsigned kind = run(p, f);
-    pthread_mutex_lock(&p->lock);
-    p->running--;
-    p->ended[kind - YOKE__DONE]++;
-    if (p->joiner != NULL && yoke__pool_unended(p) == 0)
-        yoke__unpark(p->joiner);
-}
 
 /* --- waiting inside of a task --- */
 
@@ -61,10 +22,10 @@ static bool take(yoke__helper *helper, yoke_future *f)
     if (t->depth >= DEPTH_LIMIT || atomic_load(&f->owner_) != (void *)p)
         return false;
     pthread_mutex_lock(&p->lock);
-    const bool ours = yoke__lane_claim(p, f);
+    const bool ours = yoke__lane_may_run(f) && yoke__lane_remove(p, f);
     if (ours) {
         t->depth++;
-        run_claimed(p, f);
+        yoke__pool_run_one(p, f);
         t->depth--;
     }
     pthread_mutex_unlock(&p->lock);
@@ -90,11 +51,13 @@ static void unlist_nap(lane *l, nap *n)
 
 static void help(pool *p, lane *l)
 {
-    yoke_future *f = l->running < l->limit ? yoke__lane_next(p, l) : NULL;
+    yoke_future *f = NULL;
+    for (unsigned k = PRIORITIES; k-- > 0 && f == NULL && l->running < l->limit;)
+        f = yoke__lane_take(p, l, k);
     if (f == NULL)
         return;
     l->running++;
-    run_claimed(p, f);
+    yoke__pool_run_one(p, f);
     l->running--;
 }
 
@@ -133,6 +96,7 @@ static uint32_t sleep_in_task(yoke__helper *helper, _Atomic uint32_t *word, uint
         return quick;
     nap n = {.word = word};
     pthread_mutex_lock(&p->lock);
+    yoke__batch_give_back(l, &t->batch);
     l->running--;
     list_nap(l, &n);
     yoke__lane_pass_on(p, l);
@@ -140,13 +104,14 @@ static uint32_t sleep_in_task(yoke__helper *helper, _Atomic uint32_t *word, uint
     if (n.called)
         yoke__lane_pass_on(p, l);
     l->running++;
+    yoke__lane_tell(l);
     pthread_mutex_unlock(&p->lock);
     return (atomic_fetch_sub(word, n.calls) - n.calls) & INT32_MAX;
 }
 
 /* --- the thread --- */
 
-static void list_idle(thread *t)
+void yoke__idle_add(thread *t)
 {
     lane *l = t->lane;
     t->granted = false;
@@ -157,6 +122,29 @@ static void list_idle(thread *t)
     *(t->next != NULL ? &t->next->previous : &l->last_idle) = t;
 }
 
+/* Watches the inboxes for a while instead of going to sleep, unless another one does; true: there may be something. */
+static bool scout(thread *t)
+{
+    pool *p = t->pool;
+    lane *l = t->lane;
+    if (l->scout != NULL || p->spin_ns == 0)
+        return false;
+    l->scout = t;
+    yoke__lane_tell(l);
+    pthread_mutex_unlock(&p->lock);
+    const int64_t until = yoke__now_ns() + p->spin_ns;
+    bool empty;
+    while ((empty = yoke__inboxes_empty(l)) && yoke__now_ns() < until)
+        for (unsigned k = 0; k < PAUSES; k++)
+            yoke__relax();
+    pthread_mutex_lock(&p->lock);
+    if (t->placeless)
+        return false;
+    l->scout = NULL;
+    yoke__lane_tell(l);
+    return !empty;
+}
+
 /* Until it is given a place; false: it is to end. */
 static bool await_place(thread *t)
 {
@@ -164,7 +152,8 @@ static bool await_place(thread *t)
     const int64_t until = t->core ? 0 : yoke__now_ns() + IDLE_NS;
     if (p->quits)
         return false;
-    list_idle(t);
+    yoke__idle_add(t);
+    yoke__lane_pass_on(p, t->lane);
     while (!t->granted) {
         pthread_mutex_unlock(&p->lock);
         t->seen = yoke__park(&t->word, t->seen, until, p->spin_ns);
@@ -218,26 +207,47 @@ static void *thread_main(void *argument)
     settle(t);
     pthread_mutex_lock(&p->lock);
     while (t->granted || await_place(t)) {
-        yoke_future *f;
         t->granted = false;
-        while (l->running <= l->limit && (f = yoke__lane_next(p, l)) != NULL)
-            run_claimed(p, f);
-        l->running--;
+        if (l->called == t)
+            l->called = NULL;
+        while (l->running <= l->limit && (yoke__thread_run_some(t) || scout(t)))
+            ;
+        l->running -= !t->placeless;
+        t->placeless = false;
     }
     end(t);
     return NULL;
 }
 
-bool yoke__pool_start_thread(pool *p, lane *l, bool core)
+void yoke__thread_init(thread *t, pool *p, lane *l)
+{
+    *t = (thread){
+        .helper = {p->executor.forks, take, sleep_in_task}, .pool = p, .lane = l, .most = 1, .before = t->before};
+}
+
+thread *yoke__pool_take_record(pool *p)
 {
     thread *t = p->spare;
-    if (t != NULL)
+    if (t != NULL) {
         p->spare = t->next;
-    else
-        t = yoke__alloc(sizeof *t);
+        return t;
+    }
+    t = yoke__alloc_aligned(LINE, sizeof *t);
+    if (t == NULL)
+        return NULL;
+    memset(t, 0, sizeof *t);
+    t->before = p->records;
+    p->records = t;
+    return t;
+}
+
+bool yoke__pool_start_thread(pool *p, lane *l, bool core)
+{
+    thread *t = yoke__pool_take_record(p);
     if (t == NULL)
         return false;
-    *t = (thread){.helper = {p->executor.forks, take, sleep_in_task}, .pool = p, .lane = l, .core = core};
+    yoke__thread_init(t, p, l);
+    t->core = core;
     t->index = p->indexes;
     if (yoke__thread_start(&t->id, STACK_BYTES, thread_main, t) != YOKE_OK) {
         t->next = p->spare;

@@ -1,5 +1,6 @@
 /* The pool of threads: opened, submitted to, closed, joined. */
 #include <sched.h>
+#include <string.h>
 
 #include "lib/executor/pool.h"
 
@@ -63,7 +64,7 @@ static int check(const yoke_thread_pool_options *o)
     if (o->size != 0 && o->size != sizeof *o)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           o->size, sizeof *o);
-    if ((o->flags & ~(unsigned)YOKE_POOL_REFUSE) != 0)
+    if ((o->flags & ~(unsigned)(YOKE_POOL_REFUSE | YOKE_POOL_CALLER_HELPS)) != 0)
         return yoke__fail(YOKE_EINVAL, "unknown flags 0x%x; see YOKE_POOL_REFUSE", o->flags);
     if (o->threads > YOKE_MAX_WORKERS || o->blocking_threads > YOKE_MAX_WORKERS || o->spare_threads > YOKE_MAX_WORKERS)
         return yoke__fail(YOKE_EINVAL, "%u, %u or %u threads are too many; the most is %d", o->threads,
@@ -78,6 +79,8 @@ static void prepare_lanes(pool *p, const yoke_thread_pool_options *o, unsigned t
     p->lanes[BLOCKING].limit = o->blocking_threads != 0 ? o->blocking_threads : BLOCKING_THREADS;
     for (unsigned k = 0; k < LANES; k++)
         p->lanes[k].most = p->lanes[k].limit + spare;
+    for (unsigned k = 0; k < LANES; k++)
+        yoke__lane_tell(&p->lanes[k]);
 }
 
 /* Threads that the system refuses are done without, but for the first. */
@@ -89,6 +92,7 @@ static int start_core(pool *p)
         ;
     const unsigned started = l->threads;
     l->limit = started > 0 ? started : 1;
+    yoke__lane_tell(l);
     pthread_mutex_unlock(&p->lock);
     return started > 0 ? YOKE_OK
                        : yoke__fail(YOKE_EAGAIN, "the system refuses a thread; end some threads, or raise its limits");
@@ -114,14 +118,15 @@ static int open_parts(pool *p, const yoke_thread_pool_options *o)
     p->spin_ns = cpus > 1 && !(yoke__topology_quota(p->topology) > 0) ? IDLE_SPIN_NS : 0;
     p->bound = o->queue != 0 ? o->queue : SIZE_MAX;
     p->refuses = (o->flags & YOKE_POOL_REFUSE) != 0;
+    p->callers_help = (o->flags & YOKE_POOL_CALLER_HELPS) != 0;
     prepare_lanes(p, o, threads);
     return start_core(p);
 }
 
 static void free_pool(pool *p)
 {
-    for (thread *t = p->spare, *next; t != NULL; t = next) {
-        next = t->next;
+    for (thread *t = p->records, *next; t != NULL; t = next) {
+        next = t->before;
         yoke__free(t);
     }
     yoke__processes_end(p->processes);
@@ -147,12 +152,24 @@ static void close_pool(yoke_executor *self)
     pthread_mutex_unlock(&p->lock);
 }
 
+static bool all_ended(const pool *p)
+{
+    return yoke__pool_unended(p) == 0 && yoke__inboxes_empty(&p->lanes[COMPUTING]) &&
+           yoke__inboxes_empty(&p->lanes[BLOCKING]);
+}
+
+void yoke__pool_tell_joiner(pool *p)
+{
+    if (p->joiner != NULL && !p->quits && all_ended(p)) /* with quits, it waits for the threads */
+        yoke__unpark(p->joiner);
+}
+
 /* False: it is late. */
 static bool await_tasks(pool *p, int64_t deadline_ns)
 {
     _Atomic uint32_t word = 0;
     pthread_mutex_lock(&p->lock);
-    const bool waits = yoke__pool_unended(p) > 0;
+    const bool waits = !all_ended(p);
     p->joiner = waits ? &word : NULL;
     pthread_mutex_unlock(&p->lock);
     if (!waits)
@@ -160,7 +177,7 @@ static bool await_tasks(pool *p, int64_t deadline_ns)
     (void)yoke__park_here(&word, 0, deadline_ns);
     pthread_mutex_lock(&p->lock);
     p->joiner = NULL;
-    const bool done = yoke__pool_unended(p) == 0;
+    const bool done = all_ended(p);
     pthread_mutex_unlock(&p->lock);
     return done;
 }
@@ -207,16 +224,34 @@ static int join(yoke_executor *self, int64_t deadline_ns)
 
 /* --- what it is --- */
 
+static void add_tallies(const pool *p, uint64_t ended[3], uint64_t *running)
+{
+    for (const thread *t = p->records; t != NULL; t = t->before) {
+        uint64_t sum = 0;
+        for (unsigned k = 0; k < 3; k++) {
+            const uint64_t number = atomic_load_explicit(&t->tally.ended[k], memory_order_acquire);
+            ended[k] += number;
+            sum += number;
+        }
+        *running += atomic_load_explicit(&t->tally.begun, memory_order_acquire) - sum;
+    }
+}
+
 static void count_tasks(yoke_executor *self, yoke_executor_counts *counts)
 {
     pool *p = (pool *)self;
     pthread_mutex_lock(&p->lock);
+    uint64_t ended[3], running = p->running;
+    memcpy(ended, p->ended, sizeof ended);
+    add_tallies(p, ended, &running); /* before what is submitted, so that these are among them */
+    for (unsigned k = 0; k < LANES; k++)
+        yoke__lane_drain(p, &p->lanes[k]);
     *counts = (yoke_executor_counts){.submitted = p->submitted,
-                                     .done = p->ended[0],
-                                     .failed = p->ended[1],
-                                     .cancelled = p->ended[2],
-                                     .running = p->running};
-    counts->waiting = (size_t)yoke__pool_unended(p) - p->running;
+                                     .done = ended[0],
+                                     .failed = ended[1],
+                                     .cancelled = ended[2],
+                                     .running = (size_t)running};
+    counts->waiting = (size_t)(p->submitted - ended[0] - ended[1] - ended[2] - running);
     counts->threads = p->processes != NULL ? yoke__processes_count(p->processes)
                                            : p->lanes[COMPUTING].threads + p->lanes[BLOCKING].threads;
     pthread_mutex_unlock(&p->lock);
@@ -244,11 +279,12 @@ pool *yoke__pool_open(const yoke_thread_pool_options *options)
 {
     if (check(options) != YOKE_OK)
         return NULL;
-    pool *p = yoke__alloc_zeroed(1, sizeof *p);
+    pool *p = yoke__alloc_aligned(LINE, sizeof *p);
     if (p == NULL) {
         yoke__fail(YOKE_ENOMEM, "no memory for a pool of threads");
         return NULL;
     }
+    memset(p, 0, sizeof *p);
     (void)pthread_mutex_init(&p->lock, NULL);
     p->executor = (yoke_executor){yoke__pool_owner, &yoke__pool_calls, yoke__fork_count()};
     if (open_parts(p, options) == YOKE_OK)

@@ -1,6 +1,7 @@
 /* A future's state: who may change it, and its end. */
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -17,24 +18,31 @@ static bool is_nobodys(uint32_t state)
     return kind == YOKE__IDLE || (kind >= YOKE__DONE && (state & YOKE__ENDING) == 0);
 }
 
-bool yoke__future_lock(yoke_future *f)
+static bool lock_and_set(yoke_future *f, uint32_t bits)
 {
     uint32_t state = atomic_load_explicit(&f->state_, memory_order_acquire);
     for (unsigned spins = 0;; spins++) {
         if (is_nobodys(state) && (state & YOKE__LOCKED) == 0)
             return false;
         if ((state & YOKE__LOCKED) == 0) {
-            if (atomic_compare_exchange_weak(&f->state_, &state, state | YOKE__LOCKED))
+            if (atomic_compare_exchange_weak(&f->state_, &state, state | bits))
                 return true;
             continue;
         }
         if (spins < SPINS)
             yoke__relax();
+        else if ((state & YOKE__FRESH) != 0)
+            (void)sched_yield();
         else if ((state & YOKE__CONTENDED) != 0 ||
                  atomic_compare_exchange_strong(&f->state_, &state, state | YOKE__CONTENDED))
             yoke__futex_wait(&f->state_, state | YOKE__CONTENDED, -1);
         state = atomic_load_explicit(&f->state_, memory_order_acquire);
     }
+}
+
+bool yoke__future_lock(yoke_future *f)
+{
+    return lock_and_set(f, YOKE__LOCKED);
 }
 
 bool yoke__future_try_lock(yoke_future *f)
@@ -46,20 +54,30 @@ bool yoke__future_try_lock(yoke_future *f)
 
 void yoke__future_unlock(yoke_future *f)
 {
-    if ((atomic_fetch_and(&f->state_, ~(uint32_t)(YOKE__LOCKED | YOKE__CONTENDED)) & YOKE__CONTENDED) != 0)
+    const uint32_t lock = YOKE__LOCKED | YOKE__CONTENDED | YOKE__FRESH;
+    if ((atomic_fetch_and(&f->state_, ~lock) & YOKE__CONTENDED) != 0)
         yoke__futex_wake(&f->state_, INT_MAX);
 }
 
 /* --- beginning --- */
 
+static void clear_extras(yoke_future *f)
+{
+    f->name_ = NULL;
+    f->after_ = NULL;
+    f->after_count_ = f->after_index_ = f->argument_bytes_ = f->result_bytes_ = 0;
+    f->result_to_ = NULL;
+    f->limit_ns_ = 0;
+}
+
 int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before)
 {
     uint32_t state = atomic_load_explicit(&f->state_, memory_order_acquire);
     if (!is_nobodys(state) || (state & YOKE__LOCKED) != 0 ||
-        !atomic_compare_exchange_strong(&f->state_, &state, YOKE__PENDING | YOKE__LOCKED))
+        !atomic_compare_exchange_strong(&f->state_, &state, YOKE__PENDING | YOKE__LOCKED | YOKE__FRESH))
         return yoke__fail(YOKE_EBUSY, "the future has a task that has not ended; wait for it, or use another one");
     *before = state;
-    if (atomic_load(&f->iterator_) != NULL) {
+    if (atomic_load_explicit(&f->iterator_, memory_order_relaxed) != NULL) {
         yoke__future_revert(f, state);
         return yoke__fail(YOKE_EBUSY, "the future is in an iteration that has not delivered it; use another one");
     }
@@ -67,10 +85,12 @@ int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before)
     f->forks_ = yoke__fork_count();
     f->fd_ = 0;
     f->watchers_ = NULL;
-    atomic_store(&f->owner_, owner);
-    atomic_store(&f->callback_, NULL);
-    f->after_count_ = f->after_index_ = 0;
-    f->watching_ = f->skip_ = f->why_ = 0;
+    atomic_store_explicit(&f->owner_, owner, memory_order_relaxed); /* seen by who sees it pending */
+    atomic_store_explicit(&f->callback_, NULL, memory_order_relaxed);
+    if ((f->extras_ & YOKE__EXTRAS) != 0)
+        clear_extras(f);
+    f->extras_ = 0;
+    f->watching_ = f->skip_ = f->why_ = f->retries_ = 0;
     memset(&f->result_, 0, sizeof f->result_);
     return YOKE_OK;
 }
@@ -118,7 +138,7 @@ void yoke__future_advance(yoke_future *f)
 
 bool yoke__future_watch(yoke_future *f, struct yoke__watcher *watcher)
 {
-    if (!yoke__future_lock(f))
+    if (!lock_and_set(f, YOKE__LOCKED | YOKE__WATCHED))
         return false;
     watcher->next = f->watchers_;
     f->watchers_ = watcher;
@@ -171,10 +191,23 @@ static void call_back(yoke_future *f, unsigned kind)
     (void)yoke__future_lock(f);
 }
 
+/* Nobody is told: nobody has it locked, or did watch it. */
+static bool finish_unwatched(yoke_future *f, unsigned kind)
+{
+    uint32_t state = atomic_load_explicit(&f->state_, memory_order_relaxed);
+    const uint32_t others = YOKE__LOCKED | YOKE__CONTENDED | YOKE__WATCHED;
+    while ((state & others) == 0)
+        if (atomic_compare_exchange_weak_explicit(&f->state_, &state, kind, memory_order_release, memory_order_relaxed))
+            return true;
+    return false;
+}
+
 void yoke__future_finish(yoke_future *f, unsigned kind, int status)
 {
+    f->status_ = status; /* the caller's until it has ended */
+    if (finish_unwatched(f, kind))
+        return;
     (void)yoke__future_lock(f);
-    f->status_ = status;
     call_back(f, kind);
     struct yoke__watcher *watcher = f->watchers_;
     const int fd = f->fd_ - 1;
@@ -196,11 +229,10 @@ void yoke__future_finish(yoke_future *f, unsigned kind, int status)
 int yoke__future_cancel_locked(yoke_future *f)
 {
     yoke__owner *owner = atomic_load(&f->owner_);
-    if (!yoke__future_claim(f, YOKE__PENDING, YOKE__CLAIMED)) {
+    if (!owner->withdraw(owner, f)) {
         yoke__future_unlock(f);
         return yoke__fail(YOKE_EBUSY, "the task runs by now, and goes on");
     }
-    owner->withdraw(owner, f);
     if (f->watching_ != 0 && !yoke__future_unwatch(f->after_[f->after_index_], &f->dependency_)) {
         yoke__future_unlock(f); /* what it waits for has ended, and whoever ends it is on the way here */
         return YOKE_OK;
@@ -252,7 +284,7 @@ int yoke_then(yoke_future *future, yoke_callback *callback, void *argument)
     if (callback == NULL)
         return yoke__fail(YOKE_EINVAL, "callback is NULL; give a function to call");
     yoke_callback *none = NULL;
-    const bool locked = yoke__future_lock(future);
+    const bool locked = lock_and_set(future, YOKE__LOCKED | YOKE__WATCHED);
     const bool first = atomic_compare_exchange_strong(&future->callback_, &none, callback);
     if (first)
         future->callback_argument_ = argument;
@@ -279,7 +311,7 @@ int yoke_future_fd(yoke_future *future)
     if (status != YOKE_OK)
         return status;
     int fd;
-    if (yoke__future_lock(future)) {
+    if (lock_and_set(future, YOKE__LOCKED | YOKE__WATCHED)) {
         fd = share_descriptor(future);
         yoke__future_unlock(future);
     } else {

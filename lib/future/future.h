@@ -20,7 +20,9 @@ enum {
     YOKE__KIND = 7,
     YOKE__ENDING = 8, /* the kind is final, the callback runs, and it has not ended */
     YOKE__LOCKED = 16,
-    YOKE__CONTENDED = 32
+    YOKE__CONTENDED = 32,
+    YOKE__FRESH = 64,   /* locked by who begins it: nobody sleeps for that lock, so a store gives it up */
+    YOKE__WATCHED = 128 /* somebody may have to be told of its end, or did look whether that was so */
 };
 
 /* Who runs a task: embedded at the start of an executor. Both calls come with the future's lock held. */
@@ -29,10 +31,19 @@ struct yoke__owner {
     /* All that it depends on has ended: it may run; where skip_ is FAILED or CANCELLED, it is to end so with status_, and
      * where it is CLAIMED, as cancelled. By finish(), on a thread of the executor. */
     void (*ready)(yoke__owner *self, yoke_future *future);
-    /* It is claimed, and leaves the executor's lists. */
-    void (*withdraw)(yoke__owner *self, yoke_future *future);
+    /* Claims it (CLAIMED), and takes it off the executor's lists. False: it runs, or is about to. */
+    bool (*withdraw)(yoke__owner *self, yoke_future *future);
     /* It was cancelled and has ended; its memory may be gone. No lock is held. */
     void (*cancelled)(yoke__owner *self);
+    /* For futures with YOKE__CALLER_HELPS: runs some of them on this thread, which is no executor's. The first is locked, and
+     * is unlocked. How many it looked at; 0: it may not. NULL where there are none such. */
+    size_t (*help)(yoke__owner *self, yoke_future *const *futures, size_t count);
+};
+
+/* yoke_future.extras_ */
+enum {
+    YOKE__EXTRAS = 1,      /* some of the members are not zero that are otherwise */
+    YOKE__CALLER_HELPS = 2 /* threads that wait for it may run it */
 };
 
 static inline unsigned yoke__kind(const yoke_future *f)
@@ -51,8 +62,14 @@ YOKE_COMPONENT bool yoke__future_lock(yoke_future *f);
 bool yoke__future_try_lock(yoke_future *f); /* false also when somebody has it */
 YOKE_COMPONENT void yoke__future_unlock(yoke_future *f);
 
-/* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. */
+/* From idle or ended to pending, locked and without any of what it was. EBUSY when a task or an iteration has it. Who
+ * sets a member of the extras sets that bit too. */
 YOKE_COMPONENT int yoke__future_begin(yoke_future *f, yoke__owner *owner, uint32_t *before);
+/* Gives up the lock that begin() took, at least until somebody else has had it. */
+static inline void yoke__future_publish(yoke_future *f)
+{
+    atomic_store_explicit(&f->state_, YOKE__PENDING, memory_order_release);
+}
 /* Back to what begin() found. Unlocks. */
 YOKE_COMPONENT void yoke__future_revert(yoke_future *f, uint32_t before);
 /* Locked, pending: looks at what it depends on (after_), and calls ready() if all have ended, or arranges for that. */

@@ -5,7 +5,7 @@
 
 #include "lib/future/future.h"
 
-enum { ON_STACK = 32, SPIN_NS = 5000 };
+enum { ON_STACK = 32, SPIN_NS = 5000, AHEAD = 8 };
 
 /* --- where the calling thread is --- */
 
@@ -114,10 +114,26 @@ static int late(void)
     return yoke__fail(YOKE_ETIMEDOUT, "the deadline passed before the task ended; it goes on");
 }
 
-static bool take(yoke_future *f)
+/* Runs some of them on this thread, which is no executor's, where their executor wants that. How many were looked at. */
+static size_t help(yoke_future *const *futures, size_t count)
+{
+    yoke_future *f = futures[0];
+    if ((f->extras_ & YOKE__CALLER_HELPS) == 0)
+        return 0;
+    if (!yoke__future_lock(f)) /* while it is locked it does not end, and its executor is there */
+        return 1;
+    yoke__owner *owner = atomic_load(&f->owner_);
+    return owner->help(owner, futures, count);
+}
+
+/* Before this thread waits for those that run elsewhere. */
+static void take_all(yoke_future *const *futures, size_t count)
 {
     yoke__helper *helper = yoke__helper_here();
-    return helper != NULL && helper->take(helper, f);
+    for (size_t k = 0; k < count && helper != NULL; k++)
+        (void)helper->take(helper, futures[k]);
+    for (size_t k = 0, looked = 1; k < count && helper == NULL && looked > 0; k += looked)
+        looked = has_ended_here(futures[k]) ? 1 : help(futures + k, count - k);
 }
 
 static int wait_for(yoke_future *f, int64_t deadline_ns)
@@ -127,7 +143,9 @@ static int wait_for(yoke_future *f, int64_t deadline_ns)
     int status = check_own(f);
     if (status != YOKE_OK)
         return status;
-    if (deadline_ns == 0 && take(f))
+    if (deadline_ns == 0)
+        take_all(&f, 1);
+    if (has_ended_here(f))
         return YOKE_OK;
     _Atomic uint32_t word = 0;
     waiter w = {.watcher.notify = wake, .word = &word};
@@ -178,20 +196,66 @@ int yoke_result(yoke_future *future, void *value, size_t bytes, int64_t deadline
 
 /* --- all --- */
 
+typedef struct progress {
+    size_t unended; /* the first one that has not ended */
+    size_t bad;     /* the first one that is not done, of those that have ended */
+} progress;
+
+/* The k-th has ended. */
+static void note_bad(yoke_future *const *futures, size_t k, progress *p)
+{
+    if (k < p->bad && yoke__kind(futures[k]) != YOKE__DONE)
+        p->bad = k;
+}
+
+/* What each has come to, in one pass: with many, they come from memory. */
+static int look_at_all(yoke_future *const *futures, size_t count, progress *p)
+{
+    *p = (progress){count, count};
+    int status = futures != NULL || count == 0 ? YOKE_OK : check_all(futures, count, 0);
+    for (size_t k = 0; k < count && status == YOKE_OK; k++) {
+        if (k + AHEAD < count)
+            __builtin_prefetch(futures[k + AHEAD]);
+        const uint32_t state =
+            futures[k] != NULL ? atomic_load_explicit(&futures[k]->state_, memory_order_acquire) : YOKE__IDLE;
+        if (state == YOKE__DONE)
+            continue;
+        status = yoke__check_awaited(futures[k]);
+        if (status == YOKE_OK && has_ended_here(futures[k])) {
+            note_bad(futures, k, p);
+        } else if (status == YOKE_OK) {
+            p->unended = p->unended < k ? p->unended : k;
+            status = check_own(futures[k]);
+        }
+    }
+    return status;
+}
+
+/* The last one first: tasks end about in their order, so it is the only one that this thread sleeps for. */
+static int wait_for_all(yoke_future *const *futures, size_t count, int64_t deadline_ns, progress *p)
+{
+    int status = YOKE_OK;
+    if (deadline_ns == 0)
+        take_all(futures + p->unended, count - p->unended);
+    for (size_t k = count; k-- > p->unended && status == YOKE_OK;) {
+        if (k >= p->unended + AHEAD)
+            __builtin_prefetch(futures[k - AHEAD]);
+        status = wait_for(futures[k], deadline_ns);
+        if (status == YOKE_OK)
+            note_bad(futures, k, p);
+    }
+    return status;
+}
+
 int yoke_gather(yoke_future *const *futures, size_t count, int64_t deadline_ns)
 {
-    int status = check_all(futures, count, deadline_ns);
-    for (size_t k = 0; k < count && status == YOKE_OK; k++)
-        status = has_ended_here(futures[k]) ? YOKE_OK : check_own(futures[k]);
-    if (status != YOKE_OK)
-        return status;
-    for (size_t k = 0; k < count && deadline_ns == 0; k++)
-        (void)take(futures[k]); /* before this thread waits for those that run elsewhere */
-    for (size_t k = 0; k < count && status == YOKE_OK; k++)
-        status = wait_for(futures[k], deadline_ns);
-    for (size_t k = 0; k < count && status == YOKE_OK; k++)
-        status = yoke__outcome(futures[k]);
-    return status;
+    progress p;
+    int status = yoke__check_deadline(deadline_ns);
+    if (status == YOKE_OK)
+        status = look_at_all(futures, count, &p);
+    if (status == YOKE_OK && p.unended < count)
+        status = wait_for_all(futures, count, deadline_ns, &p);
+    return status == YOKE_OK && p.bad < count ? yoke__outcome(futures[p.bad]) : status;
 }
 
 /* --- any --- */

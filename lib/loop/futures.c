@@ -15,6 +15,7 @@ int yoke__loop_begin(yoke_loop *loop, yoke_future *f, unsigned kind, uint32_t *b
         return status;
     f->lane_ = (unsigned char)kind;
     f->place_ = f->priority_ = 0;
+    f->extras_ = YOKE__EXTRAS;
     return YOKE_OK;
 }
 
@@ -379,9 +380,11 @@ static void leave_to_queue(yoke_future *f)
     f->after_index_ = 0;
 }
 
-static void withdraw(yoke__owner *owner, yoke_future *f)
+static bool withdraw(yoke__owner *owner, yoke_future *f)
 {
     yoke_loop *loop = (yoke_loop *)(void *)owner;
+    if (!yoke__future_claim(f, YOKE__PENDING, YOKE__CLAIMED))
+        return false;
     pthread_mutex_lock(&loop->lock);
     leave_heap(loop, f);
     if ((f->place_ & YOKE__ON_FD) != 0) {
@@ -396,6 +399,7 @@ static void withdraw(yoke__owner *owner, yoke_future *f)
     if ((f->place_ & YOKE__QUEUED) != 0)
         leave_to_queue(f);
     pthread_mutex_unlock(&loop->lock);
+    return true;
 }
 
 static void cancelled(yoke__owner *owner)
@@ -409,4 +413,4 @@ static void ready(yoke__owner *owner, yoke_future *f)
     (void)owner, (void)f;
 }
 
-const yoke__owner yoke__loop_owner = {ready, withdraw, cancelled};
+const yoke__owner yoke__loop_owner = {ready, withdraw, cancelled, NULL};

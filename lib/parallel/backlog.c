@@ -1,7 +1,7 @@
 /* The asynchronous calls of a runtime: a queue, and a thread that runs them one after the other.
  *
- * A future's lock is taken before the queue's. The thread takes a call out of the queue and claims it under the queue's
- * lock alone; a cancel that was faster then finds it in no list, and ends it. */
+ * A future's lock is taken before the queue's. Who takes a call out of the queue, the thread or a cancel, claims it, under
+ * the queue's lock. */
 #include "lib/parallel/backlog.h"
 
 enum {
@@ -39,13 +39,15 @@ static void append(yoke__backlog *b, yoke_future *f)
     f->place_ = QUEUED;
 }
 
-static void withdraw_queued(yoke__backlog *b, yoke_future *f)
+/* False: it is not there; otherwise it is the caller's. */
+static bool withdraw_queued(yoke__backlog *b, yoke_future *f)
 {
     if (f->place_ != QUEUED)
-        return;
+        return false;
     *(f->previous_ != NULL ? &f->previous_->next_ : &b->first) = f->next_;
     *(f->next_ != NULL ? &f->next_->previous_ : &b->last) = f->previous_;
     f->place_ = NOWHERE;
+    return true;
 }
 
 static void count_end(yoke__backlog *b)
@@ -76,9 +78,8 @@ static bool run_next(yoke__backlog *b)
     yoke_future *f = b->first;
     if (f == NULL)
         return false;
-    withdraw_queued(b, f);
-    if (!yoke__future_claim(f, YOKE__PENDING, YOKE__RUNNING))
-        return true;
+    (void)withdraw_queued(b, f);
+    (void)yoke__future_claim(f, YOKE__PENDING, YOKE__RUNNING);
     pthread_mutex_unlock(&b->lock);
     run(f);
     pthread_mutex_lock(&b->lock);
@@ -154,13 +155,15 @@ static void ready(yoke__owner *owner, yoke_future *f)
     (void)owner, (void)f; /* these depend on no futures, only on those before them */
 }
 
-static void withdraw(yoke__owner *owner, yoke_future *f)
+static bool withdraw(yoke__owner *owner, yoke_future *f)
 {
     yoke__backlog *b = (yoke__backlog *)(void *)owner;
     pthread_mutex_lock(&b->lock);
-    withdraw_queued(b, f);
+    const bool ours = withdraw_queued(b, f) && yoke__future_claim(f, YOKE__PENDING, YOKE__CLAIMED);
     pthread_mutex_unlock(&b->lock);
-    yoke__free(f->argument_);
+    if (ours)
+        yoke__free(f->argument_);
+    return ours;
 }
 
 static void cancelled(yoke__owner *owner)
@@ -182,7 +185,7 @@ static yoke__backlog *make(const yoke_runtime *runtime)
     }
     size_t cpus;
     (void)yoke__topology_pus(runtime->topology, &cpus);
-    b->owner = (yoke__owner){ready, withdraw, cancelled};
+    b->owner = (yoke__owner){ready, withdraw, cancelled, NULL};
     b->helper = (yoke__helper){yoke__fork_count(), take, sleep_in_call};
     b->topology = runtime->topology;
     b->spin_ns = cpus > 1 && !(yoke__topology_quota(runtime->topology) > 0) ? IDLE_SPIN_NS : 0;
@@ -216,6 +219,7 @@ static void fill(yoke_future *f, yoke__later *later)
     f->argument_bytes_ = f->result_bytes_ = 0;
     f->name_ = later->name;
     f->lane_ = f->priority_ = 0;
+    f->extras_ = YOKE__EXTRAS;
 }
 
 int yoke__backlog_add(yoke_runtime *runtime, yoke_future *future, yoke__later *later)

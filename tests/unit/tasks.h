@@ -75,6 +75,12 @@ static inline void leave_alone(yoke__owner *owner, yoke_future *f)
     (void)owner, (void)f;
 }
 
+static inline bool let_go(yoke__owner *owner, yoke_future *f)
+{
+    (void)owner;
+    return yoke__future_claim(f, YOKE__PENDING, YOKE__CLAIMED);
+}
+
 static inline void leave_owner_alone(yoke__owner *owner)
 {
     (void)owner;
@@ -82,9 +88,8 @@ static inline void leave_owner_alone(yoke__owner *owner)
 
 static inline void begin(yoke_future *f)
 {
-    static yoke__owner nobody = {leave_alone, leave_alone, leave_owner_alone};
+    static yoke__owner nobody = {leave_alone, let_go, leave_owner_alone, NULL};
     uint32_t before;
-    f->name_ = NULL;
     assert_int_equal(yoke__future_begin(f, &nobody, &before), YOKE_OK);
     yoke__future_unlock(f);
 }
