@@ -58,7 +58,8 @@ YOKE_API void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement
  *  the array when its task has ended. Allocated and freed at any time, but not freed while a task uses it. A worker sees the
  *  host's memory only: before such a task is submitted, yoke_read() what it reads and yoke_update() what it writes,
  *  where devices may have written. A child of fork() shares it too, in both directions; each frees it by itself. Devices
- *  with the host's memory get copies. Takes a descriptor until it is freed.
+ *  with the host's memory get copies. Takes a descriptor until it is freed. yoke_placement_of() counts as present what
+ *  this process has touched, not what only workers have.
  *  @return as yoke_alloc(); also NULL with EIO: the system refuses the file of memory (descriptors, RLIMIT_FSIZE, a
  *          sandbox). */
 YOKE_API void *yoke_alloc_shared(size_t bytes, yoke_placement placement);

@@ -4,7 +4,8 @@
  * A pool's threads each take a process that is idle, send it one request over a socket, and wait for its reply or its
  * death; they do no more. Between the two lies a sealed memory file of fixed size for what is too large for a message.
  * The process maps it; the program reads and writes it by system calls, so that what it looks at is its own copy, and
- * cannot fault. Nothing in it is a lock, and of its numbers only two are ever read, and are checked. */
+ * cannot fault. Nothing in it is a lock, and of its numbers only three are ever read, and are checked. Before a request, the
+ * process is told of arrays that the program shares now, and of those that were freed. */
 #ifndef YOKE_EXECUTOR_PROCESS_H
 #define YOKE_EXECUTOR_PROCESS_H
 

@@ -181,6 +181,8 @@ static int map_there(void *argument, void *result)
 {
     const part *p = argument;
     (void)result;
+    if (yoke_read(p->in) != p->in || yoke_update(p->out) != p->out || yoke_free(p->out) != YOKE_EINVAL)
+        return -1; /* plain memory */
     return parallel_map(plus_one, p->end, p->out, p->in);
 }
 
