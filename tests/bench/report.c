@@ -70,11 +70,10 @@ void bench_report_head(bool tasks)
 {
     printf("Medians per call; ratios are medians of paired ones, theirs / Yoke's: above 1 Yoke is faster.\n\n");
     if (tasks) {
-        printf(
-            "Beyond work: of a task, what it takes beyond its share of the serial time, were that divided evenly. A\n"
-            "microsecond of work is %s dependent steps.\n\n",
-            getenv("BENCH_SPIN"));
-        printf("%-16s %8s %-9s %9s %9s %11s %9s %15s\n", "workload", "n", "calls", "time", "an item", "beyond work",
+        printf("Each: time per task, or per item of a map. Beyond work: the same less an even share of the\n"
+               "serial time. A microsecond of work is %s dependent steps.\n\n",
+               getenv("BENCH_SPIN"));
+        printf("%-16s %8s %-9s %9s %9s %11s %9s %15s\n", "workload", "n", "calls", "time", "each", "beyond work",
                "ratio", "quartiles");
         return;
     }
@@ -190,13 +189,27 @@ static void print_device(const struct bench_result *result, enum bench_part part
     print_others(result, part, true);
 }
 
+/* Tasks, or items of a map. */
+static double tasks_of(const struct bench_result *result)
+{
+    if (result->workload->kind != BENCH_FIB)
+        return (double)result->n;
+    double tasks = 0.0, before = 0.0; /* each beyond the cut makes one, as do those below it */
+    for (size_t n = (size_t)result->workload->iterations; n < result->n; n++) {
+        double next = 1.0 + tasks + before;
+        before = tasks;
+        tasks = next;
+    }
+    return tasks;
+}
+
 /* What a task takes beyond its share of the work itself; NaN where that means nothing. */
 static double beyond_work(const struct bench_result *result, int entry)
 {
-    if (result->workload->kind != BENCH_TASKS || result->plan->gap != BENCH_THROUGHPUT)
+    if (result->workload->kind == BENCH_SQUARES || result->plan->gap != BENCH_THROUGHPUT)
         return NAN;
     double work = bench_median(result, bench_entry_find("tasks_serial"), BENCH_P50);
-    return (bench_median(result, entry, BENCH_P50) - work / bench_threads()) / (double)result->n;
+    return (bench_median(result, entry, BENCH_P50) - work / bench_threads()) / tasks_of(result);
 }
 
 /* A line for each contestant. */
@@ -204,7 +217,6 @@ static void print_tasks(const struct bench_result *result, enum bench_part part)
 {
     char text[BENCH_TIME_SIZE];
     int mine = entry_of_yoke(result->plan->groups);
-    double items = result->workload->kind == BENCH_FIB ? NAN : (double)result->n;
     print_name(result, part);
     printf(" %u %s\n", bench_threads(), (result->plan->groups & BENCH_PROCESS_POOLS) != 0 ? "processes" : "threads");
     for (int k = 0; k < BENCH_ENTRIES; k++) {
@@ -219,7 +231,7 @@ static void print_tasks(const struct bench_result *result, enum bench_part part)
         struct bench_ratio ratio = bench_paired(result, mine, k, part);
         double median = bench_median(result, k, part);
         printf(" %9s", bench_time(median, text));
-        printf(" %9s", bench_time(median / items, text));
+        printf(" %9s", bench_time(median / tasks_of(result), text));
         printf(" %11s", bench_time(beyond_work(result, k), text));
         print_ratio(ratio.median, 9);
         print_ratio(ratio.low, 7);
