@@ -9,8 +9,15 @@
 #include "contestant.h"
 #include "tasks.h"
 
-/* How the pool of threads is opened; `threads` is added to it. */
-static const yoke_thread_pool_options thread_pool = {.flags = 0};
+/* How the pool of threads is opened in each mode; `threads` is added. */
+static const struct {
+    const char *mode;
+    yoke_thread_pool_options options;
+} thread_pools[] = {
+    {"threads", {.flags = 0}},
+    {"map", {.flags = 0}},
+};
+enum { THREAD_POOLS = sizeof thread_pools / sizeof thread_pools[0] };
 
 static yoke_executor *pool;
 static bench_job *current;
@@ -136,13 +143,18 @@ static void fibonacci(bench_job *job)
     job->result = (float)value;
 }
 
-static void open_pool(bool processes)
+static void open_pool(const char *mode)
 {
-    yoke_thread_pool_options options = thread_pool;
     if (pool != NULL)
         return;
-    options.threads = bench_threads();
-    pool = processes ? yoke_process_pool(bench_threads()) : yoke_thread_pool_on(&options);
+    if (strcmp(mode, "processes") == 0)
+        pool = yoke_process_pool(bench_threads());
+    for (size_t k = 0; k < THREAD_POOLS && pool == NULL; k++) {
+        yoke_thread_pool_options options = thread_pools[k].options;
+        options.threads = bench_threads();
+        if (strcmp(mode, thread_pools[k].mode) == 0)
+            pool = yoke_thread_pool_on(&options);
+    }
     if (pool == NULL)
         must(YOKE_ESTATE);
 }
@@ -150,7 +162,7 @@ static void open_pool(bool processes)
 static bench_call find(bench_job *job)
 {
     const bool processes = strcmp(job->mode, "processes") == 0, map = strcmp(job->mode, "map") == 0;
-    open_pool(processes);
+    open_pool(job->mode);
     switch (job->workload->kind) {
     case BENCH_TASKS:
         if (job->n == 1)
