@@ -59,9 +59,9 @@ enum bench_kind {
     BENCH_NBODY,
     BENCH_HEAT,
     BENCH_BLUR,
-    BENCH_READ,    /* limits only: bandwidth of reading */
-    BENCH_WRITE,   /* limits only: bandwidth of writing */
-    BENCH_FMA,     /* limits only: item = 2 flops in float */
+    BENCH_READ,  /* limits only: bandwidth of reading */
+    BENCH_WRITE, /* limits only: bandwidth of writing */
+    BENCH_FMA,   /* limits only: item = 2 flops in float */
     BENCH_TASKS,
     BENCH_FIB,
     BENCH_SQUARES,
