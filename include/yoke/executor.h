@@ -103,20 +103,22 @@ YOKE_API int yoke_submit_after(yoke_executor *executor, yoke_future *future, yok
 
 /** Options of one map; zeroed members mean the defaults. */
 typedef struct yoke_map_options {
-    size_t size;         /**< 0, or sizeof(yoke_map_options) */
-    const char *name;    /**< as above */
-    int priority;        /**< as above */
-    unsigned flags;      /**< YOKE_TASK_BLOCKS */
-    size_t chunk;        /**< items that a task takes at a time; 0: an eighth of an even share */
-    int *statuses;       /**< `count` of them: what the function returned for each item; NULL: nobody wants to know */
-    int64_t deadline_ns; /**< no item begins after it, and the map returns when those that run are done */
+    size_t size;           /**< 0, or sizeof(yoke_map_options) */
+    const char *name;      /**< as above */
+    int priority;          /**< as above */
+    unsigned flags;        /**< YOKE_TASK_BLOCKS */
+    size_t chunk;          /**< items that a task takes at a time; 0: an eighth of an even share */
+    int *statuses;         /**< `count` of them: what the function returned for each item; NULL: nobody wants to know */
+    int64_t deadline_ns;   /**< no item begins after it, and the map returns when those that run are done */
+    int64_t time_limit_ns; /**< processes only: an item that runs longer is killed and comes to ETIMEDOUT; 0: none */
+    unsigned retries;      /**< processes only, up to 255: how often an item runs again when its process dies */
 } yoke_map_options;
 
 /** Runs function(item, result) for `count` items that lie one after the other, each of `item_bytes`, and puts the result of
  *  item k at the k-th place of `results`, each zeroed before and of `result_bytes`: in order, whoever ran it when. A size
  *  may be 0: the function then gets the pointer as it is. Returns when all have ended; every item runs, whichever fail.
  *  @return 0 when all returned 0; otherwise what the first in order that did not returned; ETIMEDOUT: some did not begin
- *          (their statuses are ETIMEDOUT); ECANCELED: by yoke_cancel_all(); EINVAL, EOVERFLOW, ENOMEM, ESTATE, EFULL,
+ *          or ran too long (their statuses are ETIMEDOUT); ECANCELED: by yoke_cancel_all(); EINVAL, EOVERFLOW, ENOMEM, ESTATE, EFULL,
  *          EFORKED: none ran. */
 YOKE_API int yoke_map(yoke_executor *executor, yoke_function *function, size_t count, void *items, size_t item_bytes,
                       void *results, size_t result_bytes);
@@ -156,7 +158,7 @@ typedef struct yoke_process_pool_options {
     size_t shared_bytes;  /**< of each, for arguments and results under way; 0: 16 MiB, which take memory when used */
     unsigned restarts;    /**< so many times in 10 s a process that died is replaced, of all of the pool; once more, and
                               the pool is broken; 0: 10 */
-    size_t memory_bytes;  /**< the most address space of each (RLIMIT_AS); 0: no limit */
+    size_t memory_bytes;  /**< the most address space of each (RLIMIT_AS), beside shared arrays; 0: no limit */
     unsigned cpu_seconds; /**< the most CPU time of each task (RLIMIT_CPU), else SIGXCPU ends its process; 0: any */
 } yoke_process_pool_options;
 
@@ -176,13 +178,18 @@ typedef struct yoke_process_pool_options {
  *    it is elsewhere, as in a library that was loaded by dlopen(); a function of the program can load it there.
  *  - A process that dies costs the task that it runs: it fails with ECRASH, yoke_result() tells the signal or exit status
  *    and the function, and another process takes the place. What died before a task began costs nothing. In a map, it costs
- *    the item. A task can be given a time limit and retries. Too many deaths break the pool: tasks that have not
+ *    the item. A task, or each item, can be given a time limit and retries. Too many deaths break the pool: tasks that have not
  *    run fail with EBROKEN, submitting gives EBROKEN, and it is only to be joined.
  *  - YOKE_TASK_BLOCKS means nothing. A task has no access to the pool. Processes ignore SIGINT, for an interrupt from the
  *    keyboard is the program's to act on; other signals are at their defaults. Output of stdio is flushed after each task.
  *  - Callbacks run in the program, on threads of the pool that are not pinned.
- *  - Nothing is shared but what is said here: arrays of yoke_alloc() are copied as any others. parallel_map() in a task uses
- *    a runtime of that process, on every core that the process may use: pin them, or set YOKE_WORKERS.
+ *  - Nothing is shared but arrays of yoke_alloc_shared(): those that there are when a task begins are in its process, at
+ *    the same address, and are plain memory there. Arguments may hold such addresses; an argument without argument_bytes
+ *    may be one; items and results of yoke_map() in such an array are not copied. A task fails with EIO where five
+ *    processes in turn have something else at an address, and with ENOMEM where the system refuses to map an array. A
+ *    process that dies leaves what it was writing unspecified. Arrays of yoke_alloc() are copied as any others.
+ *    parallel_map() in a task uses a runtime of that process, on every core that the process may use: pin them, or set
+ *    YOKE_WORKERS.
  *  The processes end when the pool is joined and when the program ends, however. The program's own handling of SIGCHLD is
  *  left alone and may be any: when it takes the exit status first, that cannot be told.
  *  @return the pool; NULL: yoke_error_detail() says why (EINVAL, ENOMEM, EAGAIN, ETOPOLOGY, EVERSION; EIO: the system

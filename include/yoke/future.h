@@ -1,4 +1,4 @@
-/* Futures: what a task that was submitted comes to.
+/* Futures: what a task that was submitted comes to, or an asynchronous call of a verb (yoke/parallel.h).
  *
  * A future is the program's own memory: a variable, a member, an element of an array. Zero it before its first use
  * (`yoke_future f = {0};`, in C++ `{}`), and never copy or move it. A task uses it once:

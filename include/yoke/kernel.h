@@ -19,7 +19,8 @@
  *
  * In a body: i and n (2-D: i, j, width, height), the parameters, C arithmetic, loops, the functions of <math.h> by
  * their C names, YOKE_FUNCTIONs. A `return` ends the item. Names that OpenCL C reserves (half, local, global, kernel,
- * constant, private, ...) cannot be used; an unsuffixed 0.1 is a double, as in C.
+ * constant, private, ...) cannot be used; an unsuffixed 0.1 is a double, as in C. `yoke_on_device` is 0 on the CPU and 1
+ * on OpenCL devices, a constant: for a branch that devices take well and that keeps a CPU's loop from being vectorised.
  *
  * A kernel is a global name like a function: define it in one .c file at file scope, YOKE_DECLARE it in a header. */
 #ifndef YOKE_KERNEL_H
@@ -67,6 +68,7 @@ typedef enum yoke_shape {
 } yoke_shape;
 
 enum { YOKE_MAX_PARAMETERS = 16, YOKE_MAX_ISAS = 4 };
+enum { yoke_on_device = 0 }; /* in bodies */
 
 /** What a range function is given: argument[k] is the k-th array, or points to the k-th value. */
 typedef struct yoke_call {
@@ -120,6 +122,7 @@ typedef struct yoke_kernel {
 } yoke_kernel;
 
 typedef struct yoke_options yoke_options; /* parallel.h */
+typedef struct yoke_future yoke_future;   /* future.h */
 
 /** Writes the OpenCL C source made from the kernel, helpers and types included, as a string.
  *  @param buffer may be NULL when capacity is 0; what does not fit is cut, with a final 0.
@@ -134,6 +137,10 @@ YOKE_API int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
                              size_t size0, size_t size1, void *const *arguments);
 YOKE_API int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t n,
                                 void *result, void *const *arguments);
+YOKE_API int yoke_launch_map_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
+                                   const yoke_kernel *kernel, size_t size0, size_t size1, void *const *arguments);
+YOKE_API int yoke_launch_reduce_async(yoke_runtime *runtime, const yoke_options *options, yoke_future *future,
+                                      const yoke_kernel *kernel, size_t n, void *result, void *const *arguments);
 
 #ifdef __cplusplus
 }

@@ -53,7 +53,20 @@ YOKE_API void *yoke_alloc(size_t bytes, yoke_placement placement);
 /** The same with the workers and nodes of a runtime, which may be closed before the array is freed. NULL: the default one. */
 YOKE_API void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement);
 
-/** Frees memory of yoke_alloc, from any thread; NULL is fine. No call may be using it.
+/** The same as yoke_alloc(), but shared: worker processes of this program's pools (yoke/executor.h) have such arrays at the
+ *  same address. So pointers into them may be in arguments of tasks, nothing is copied, and what a worker writes is in
+ *  the array when its task has ended. Allocated and freed at any time, but not freed while a task uses it. A worker sees the
+ *  host's memory only: before such a task is submitted, yoke_read() what it reads and yoke_update() what it writes,
+ *  where devices may have written. A child of fork() shares it too, in both directions; each frees it by itself. Devices
+ *  with the host's memory get copies. Takes a descriptor until it is freed.
+ *  @return as yoke_alloc(); also NULL with EIO: the system refuses the file of memory (descriptors, RLIMIT_FSIZE, a
+ *          sandbox). */
+YOKE_API void *yoke_alloc_shared(size_t bytes, yoke_placement placement);
+
+/** The same with the workers and nodes of a runtime, as yoke_alloc_on(). */
+YOKE_API void *yoke_alloc_shared_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement);
+
+/** Frees memory of yoke_alloc and yoke_alloc_shared, from any thread; NULL is fine. No call may be using it.
  *  @return 0; EINVAL when it is not the start of such memory. */
 YOKE_API int yoke_free(void *memory);
 

@@ -100,8 +100,9 @@ typedef struct yoke_runtime yoke_runtime;
  *          value; ENODEV: the CPU lacks the instruction set asked for; ENOMEM; ETOPOLOGY). */
 YOKE_API yoke_runtime *yoke_open(const yoke_runtime_options *options);
 
-/** Stops the workers and frees the runtime. NULL is fine and does nothing.
- *  @return 0; EBUSY when a map still runs on it (or when a worker calls it); it then stays open. */
+/** Waits for the asynchronous calls that were made, stops the workers and frees the runtime. NULL is fine: nothing happens.
+ *  @return 0; EBUSY when another thread's map still runs on it (or when a body, or a callback of an asynchronous call,
+ *          calls this); it then stays open. */
 YOKE_API int yoke_close(yoke_runtime *runtime);
 
 /** The runtime that verbs use when none is named; opened at first use, never closed. NULL on failure. */

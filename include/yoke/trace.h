@@ -39,7 +39,8 @@ typedef struct yoke_decision {
 } yoke_decision;
 
 /** Fills *decision with that of this thread's last map or reduction that had a device to choose; small calls, which
- *  never do, leave it as it was. @return 0, EINVAL, ESTATE when there was none. */
+ *  never do, and asynchronous ones, which run on another thread, leave it as it was (`pieces` of the options tells who did
+ *  what there). @return 0, EINVAL, ESTATE when there was none. */
 YOKE_API int yoke_last_decision(yoke_decision *decision);
 
 #ifdef __cplusplus

@@ -1,8 +1,16 @@
 /* The one seam through which lib/ allocates, so that tests can make the n-th allocation fail. */
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "lib/base/base.h"
+
+#if !defined(MFD_NOEXEC_SEAL)
+#define MFD_NOEXEC_SEAL 8U
+#endif
 
 static atomic_ulong countdown; /* calls until the failing one; 0: none fails */
 static atomic_bool sticky;
@@ -98,4 +106,35 @@ void *yoke__move_pages_away(void *pages, size_t bytes)
         return NULL;
     void *moved = mremap(pages, bytes, bytes, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL);
     return moved == MAP_FAILED ? NULL : moved;
+}
+
+/* --- files of memory --- */
+
+/* Over the limit, the kernel would not only refuse the size, but send a signal. */
+static bool fits_limit(uint64_t bytes)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes)
+        return true;
+    errno = EFBIG;
+    return false;
+}
+
+int yoke__memory_file(const char *label, uint64_t bytes)
+{
+    errno = ENOMEM;
+    if (must_fail())
+        return -1;
+    int file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
+    if (file < 0 && errno == EINVAL)
+        file = memfd_create(label, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    if (file < 0)
+        return -1;
+    if (fits_limit(bytes) && ftruncate(file, (off_t)bytes) == 0 &&
+        fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+        return file;
+    const int error = errno;
+    (void)close(file);
+    errno = error;
+    return -1;
 }

@@ -138,6 +138,39 @@ void *yoke__map_guarded(size_t bytes, size_t margin);
  * system does not do it (kernels before 5.7, no memory); then nothing changed. */
 void *yoke__move_pages_away(void *pages, size_t bytes);
 
+/* A file of memory without a name, zeroed, whose size nobody can change any more; closed on exec. -1 with errno. */
+int yoke__memory_file(const char *label, uint64_t bytes);
+
+/* Memory that other processes of this program map, too. */
+typedef struct yoke__sharing yoke__sharing;
+
+/* How another process is to map one: the whole file, at this address, with that advice to the kernel (0: none). */
+typedef struct yoke__shared {
+    uint64_t number; /* in the order in which they were listed; never used again */
+    unsigned char *start;
+    size_t bytes;
+    int file, advice;
+    yoke__sharing *held;
+} yoke__shared;
+
+/* Zeroed pages, aligned; bytes are whole pages. NULL with a detail. */
+yoke__sharing *yoke__shared_open(size_t bytes, size_t alignment);
+const yoke__shared *yoke__shared_of(const yoke__sharing *s);
+/* From the first of these to the second, others map it. */
+void yoke__shared_list(yoke__sharing *s, int advice);
+void yoke__shared_unlist(yoke__sharing *s);
+/* Gone when the owner and all who held it have released it; a forked child and its parent each have to. NULL is fine. */
+void yoke__shared_release(yoke__sharing *s);
+/* Steps at each that is listed or unlisted. */
+extern _Atomic uint64_t yoke__shared_steps;
+/* All that are listed, held, in the order of their numbers, as of `steps`; NULL: there are none. The list is freed by
+ * yoke__free. 0 or ENOMEM. */
+int yoke__shared_hold_all(yoke__shared **list, size_t *count, uint64_t *steps);
+/* Whether [at, at + bytes) lies in one that is listed; of 0 bytes, whether `at` does. */
+bool yoke__shared_has(const void *at, size_t bytes);
+/* Tests only: the address that the next one is to have. */
+extern _Atomic(void *) yoke__shared_place_next;
+
 void yoke__alloc_fail_at(unsigned long nth, bool for_ever);
 
 #endif

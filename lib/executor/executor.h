@@ -12,7 +12,8 @@ typedef struct yoke__items {
     const unsigned char *items;
     unsigned char *results;
     size_t item_bytes, result_bytes, count;
-    int64_t deadline_ns;
+    int64_t deadline_ns, limit_ns; /* of all; of each, 0: none */
+    unsigned retries;
     int *statuses;       /* of each, to be set */
     char (*detail)[256]; /* of the first that did not return by itself, unless there is text already */
 } yoke__items;

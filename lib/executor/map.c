@@ -13,7 +13,8 @@ typedef struct map {
     unsigned char *items, *results;
     size_t item_bytes, result_bytes, count, chunk;
     int *statuses;
-    int64_t deadline_ns;
+    int64_t deadline_ns, limit_ns;
+    unsigned retries;
     _Atomic size_t next;
     pthread_mutex_t lock;
     size_t first_bad; /* of the items so far; count: none */
@@ -72,7 +73,9 @@ static yoke__items items_of(const map *m, size_t begin, size_t end)
                          .item_bytes = m->item_bytes,
                          .result_bytes = m->result_bytes,
                          .count = end - begin,
-                         .deadline_ns = m->deadline_ns};
+                         .deadline_ns = m->deadline_ns,
+                         .limit_ns = m->limit_ns,
+                         .retries = m->retries};
 }
 
 static void run_elsewhere(map *m, size_t begin, size_t end)
@@ -161,13 +164,15 @@ static int check_array(const char *name, const void *array, size_t count, size_t
     return YOKE_OK;
 }
 
-static int check_map(const yoke_map_options *options, yoke_function *function)
+static int check_map(const yoke_executor *executor, const yoke_map_options *options, yoke_function *function)
 {
     if (options->size != 0 && options->size != sizeof *options)
         return yoke__fail(YOKE_EVERSION, "options of %zu bytes; this library knows %zu: set size to 0 or sizeof",
                           options->size, sizeof *options);
     if (function == NULL)
         return yoke__fail(YOKE_EINVAL, "function is NULL; a map needs one");
+    if (executor->calls->check_items == NULL && (options->time_limit_ns != 0 || options->retries != 0))
+        return yoke__fail(YOKE_EINVAL, "a thread cannot be killed; time limits and retries need yoke_process_pool()");
     return yoke__check_deadline(options->deadline_ns);
 }
 
@@ -179,7 +184,7 @@ int yoke_map_on(yoke_executor *executor, const yoke_map_options *options, yoke_f
         options = &defaults;
     int status = yoke__check_executor(executor);
     if (status == YOKE_OK)
-        status = check_map(options, function);
+        status = check_map(executor, options, function);
     if (status == YOKE_OK)
         status = check_array("items", items, count, item_bytes);
     if (status == YOKE_OK)
@@ -199,6 +204,8 @@ int yoke_map_on(yoke_executor *executor, const yoke_map_options *options, yoke_f
              .chunk = chunk > 0 ? chunk : 1,
              .statuses = options->statuses,
              .deadline_ns = options->deadline_ns,
+             .limit_ns = options->time_limit_ns,
+             .retries = options->retries,
              .first_bad = count};
     const size_t chunks = count / m.chunk + (count % m.chunk != 0);
     const yoke__items first = items_of(&m, 0, m.chunk < count ? m.chunk : count);

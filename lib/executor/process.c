@@ -18,7 +18,7 @@
 
 static const int64_t START_NS = 60000000000, GRACE_NS = 200000000, BURY_NS = 2000000000;
 
-enum { LAYOUT_ALIGN = 64 };
+enum { LAYOUT_ALIGN = 64, MOST_SENDS = 10000 };
 
 /* --- the file --- */
 
@@ -35,8 +35,8 @@ bool yoke__layout_of(const request *r, layout *l)
 {
     *l = (layout){.end = DATA_AT};
     if (r->kind == REQUEST_ITEMS)
-        return add_part(&l->end, r->count, r->argument_bytes, &l->argument) &&
-               add_part(&l->end, r->count, r->result_bytes, &l->result) &&
+        return (r->argument_at != 0 || add_part(&l->end, r->count, r->argument_bytes, &l->argument)) &&
+               (r->result_at != 0 || add_part(&l->end, r->count, r->result_bytes, &l->result)) &&
                add_part(&l->end, r->count, sizeof(int32_t), &l->statuses) && l->end <= INT64_MAX;
     return (r->argument_bytes <= INLINE_BYTES || add_part(&l->end, 1, r->argument_bytes, &l->argument)) &&
            (r->result_bytes <= INLINE_BYTES || add_part(&l->end, 1, r->result_bytes, &l->result)) &&
@@ -87,6 +87,10 @@ static void forget(process *w)
     close_one(&w->socket);
     close_one(&w->memory);
     close_one(&w->pidfd);
+    yoke__free(w->arrays);
+    w->arrays = NULL;
+    w->array_count = 0;
+    w->steps = 0;
     w->pid = 0;
 }
 
@@ -171,17 +175,16 @@ static int patience(int64_t until_ns)
 /* 1: a message of the right size; 0: it is dead, or has closed its end; -1: too late; -2: garbage. */
 static int receive(process *w, reply *answer, int64_t until_ns)
 {
-    for (;;) {
+    for (bool dead = false;;) {
         const ssize_t got = recv(w->socket, answer, sizeof *answer, MSG_DONTWAIT | MSG_TRUNC);
         if (got > 0)
             return got == (ssize_t)sizeof *answer && answer->magic == MESSAGE_MAGIC ? 1 : -2;
-        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+        if (got == 0 || (errno != EAGAIN && errno != EINTR) || (dead && errno == EAGAIN))
             return 0;
         struct pollfd both[] = {{.fd = w->socket, .events = POLLIN}, {.fd = w->pidfd, .events = POLLIN}};
         if (poll(both, 2, patience(until_ns)) == 0 && until_ns != 0 && yoke__now_ns() >= until_ns)
             return -1;
-        if (both[0].revents == 0 && both[1].revents != 0)
-            return 0;
+        dead = both[1].revents != 0; /* perhaps with a reply that came after the look at the other one */
     }
 }
 
@@ -191,8 +194,8 @@ static void read_progress(const process *w, const request *r, ending *e)
     uint64_t now[2];
     if (!yoke__process_read(w, PROGRESS_AT, now, sizeof now))
         return;
-    e->begun = now[0] != r->number - 1; /* only this says that nothing of the task ran */
-    e->items = now[0] == r->number && now[1] < r->count ? now[1] : 0;
+    e->begun = now[0] != w->begun; /* only this says that nothing of the task ran */
+    e->items = now[0] == r->number && now[1] <= r->count ? now[1] : 0;
 }
 
 static bool is_answer(const reply *answer, const request *r)
@@ -201,28 +204,83 @@ static bool is_answer(const reply *answer, const request *r)
            (answer->kind == REPLY_RETURNED || answer->kind == REPLY_NOT_FOUND);
 }
 
-ending yoke__process_ask(process *w, request *r, int64_t limit_ns, reply *answer)
+int64_t yoke__process_until(int64_t limit_ns)
 {
     const int64_t now = yoke__now_ns();
-    const int64_t until = limit_ns == 0 ? 0 : limit_ns > INT64_MAX - now ? INT64_MAX : now + limit_ns;
+    return limit_ns == 0 ? 0 : limit_ns > INT64_MAX - now ? INT64_MAX : now + limit_ns;
+}
+
+/* Descriptors under way are counted for all of a user's programs: there may be too many for a moment. */
+static bool send_message(const process *w, const void *message, size_t bytes, const int *files, size_t count)
+{
+    union {
+        char bytes[CMSG_SPACE(ARRAYS_AT_ONCE * sizeof(int))];
+        struct cmsghdr align;
+    } control = {{0}};
+    struct iovec part = {(void *)(uintptr_t)message, bytes};
+    struct msghdr about = {.msg_iov = &part, .msg_iovlen = 1};
+    if (count > 0) {
+        about.msg_control = control.bytes;
+        about.msg_controllen = CMSG_SPACE(count * sizeof *files);
+        control.align.cmsg_level = SOL_SOCKET;
+        control.align.cmsg_type = SCM_RIGHTS;
+        control.align.cmsg_len = CMSG_LEN(count * sizeof *files);
+        memcpy(CMSG_DATA(&control.align), files, count * sizeof *files);
+    }
+    for (unsigned tries = 0;;) {
+        const ssize_t sent = sendmsg(w->socket, &about, MSG_NOSIGNAL);
+        if (sent >= 0)
+            return sent == (ssize_t)bytes;
+        if (errno == ETOOMANYREFS && tries++ < MOST_SENDS)
+            (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        else if (errno != EINTR)
+            return false;
+    }
+}
+
+int yoke__process_exchange(process *w, const void *message, size_t bytes, const int *files, size_t count,
+                           int64_t until_ns, reply *answer)
+{
+    return send_message(w, message, bytes, files, count) ? receive(w, answer, until_ns) : 0;
+}
+
+ending yoke__process_lose(process *w, int got, int64_t limit_ns)
+{
+    const ending e = collect(w, got == 0 ? yoke__now_ns() + GRACE_NS : 0);
+    return got == -1 ? (ending){.why = YOKE__LATE, .number = limit_ns} : got == 0 ? e : (ending){.why = YOKE__GARBLED};
+}
+
+/* Until when the item may run that runs now, if it is not the same as before; 0: it is, or tells nonsense. */
+static int64_t next_limit(const process *w, const request *r, int64_t limit_ns, uint64_t *ended)
+{
+    uint64_t now[3];
+    const int64_t clock = yoke__now_ns();
+    if (r->kind != REQUEST_ITEMS || !yoke__process_read(w, PROGRESS_AT, now, sizeof now) || now[0] != r->number ||
+        now[1] <= *ended || now[1] > r->count)
+        return 0;
+    *ended = now[1];
+    const int64_t since = now[1] < r->count ? (int64_t)now[2] : clock; /* all have ended: it is about to answer */
+    return since < 0 || since > clock || clock - since >= limit_ns ? 0
+                                                                   : yoke__process_until(limit_ns - (clock - since));
+}
+
+ending yoke__process_ask(process *w, request *r, int64_t limit_ns, reply *answer)
+{
+    uint64_t ended = 0;
     r->magic = MESSAGE_MAGIC;
     r->number = ++w->number;
-    ssize_t sent;
-    do
-        sent = send(w->socket, r, sizeof *r, MSG_NOSIGNAL);
-    while (sent < 0 && errno == EINTR);
-    const int got = sent == (ssize_t)sizeof *r ? receive(w, answer, until) : 0;
-    const bool garbled = got == -2 || (got == 1 && !is_answer(answer, r));
-    if (got == 1 && !garbled)
+    int64_t until = yoke__process_until(limit_ns);
+    int got = yoke__process_exchange(w, r, sizeof *r, NULL, 0, until, answer);
+    while (got == -1 && (until = next_limit(w, r, limit_ns, &ended)) != 0)
+        got = receive(w, answer, until);
+    if (got == 1 && is_answer(answer, r)) {
+        w->begun = answer->kind == REPLY_RETURNED ? r->number : w->begun;
         return (ending){.begun = true};
-    ending e = collect(w, got == 0 ? yoke__now_ns() + GRACE_NS : 0);
-    if (got == -1)
-        e = (ending){.why = YOKE__LATE, .number = limit_ns};
-    else if (garbled)
-        e = (ending){.why = YOKE__GARBLED};
+    }
+    ending e = yoke__process_lose(w, got, limit_ns);
     e.begun = true;
     read_progress(w, r, &e);
-    e.begun |= got == -1 || garbled;
+    e.begun |= got != 0; /* too late, or garbage */
     return e;
 }
 

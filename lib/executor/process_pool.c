@@ -107,6 +107,14 @@ static int prepare(processes *all, const yoke_process_pool_options *o)
 
 /* --- what it can do --- */
 
+static int check_limits(int64_t limit_ns, unsigned retries)
+{
+    if (limit_ns >= 0 && retries <= MOST_RETRIES)
+        return YOKE_OK;
+    return yoke__fail(YOKE_EINVAL, "a time limit of %lld ns and %u retries; give 0 or more, and %d at most",
+                      (long long)limit_ns, retries, MOST_RETRIES);
+}
+
 static int check_task(yoke_executor *self, const yoke_task_options *o, yoke_function *function, const void *argument)
 {
     const processes *all = ((const pool *)self)->processes;
@@ -114,12 +122,11 @@ static int check_task(yoke_executor *self, const yoke_task_options *o, yoke_func
     layout l;
     if (function == yoke__map_chunks) /* it runs here, and asks for its items */
         return YOKE_OK;
-    if (argument != NULL && o->argument_bytes == 0)
+    if (argument != NULL && o->argument_bytes == 0 && !yoke__shared_has(argument, 0))
         return yoke__fail(YOKE_EINVAL, "an address means nothing in another process; set argument_bytes, to copy the "
-                                       "argument there");
-    if (o->time_limit_ns < 0 || o->retries > MOST_RETRIES)
-        return yoke__fail(YOKE_EINVAL, "a time limit of %lld ns and %u retries; give 0 or more, and %d at most",
-                          (long long)o->time_limit_ns, o->retries, MOST_RETRIES);
+                                       "argument there, or have it in memory of yoke_alloc_shared()");
+    if (check_limits(o->time_limit_ns, o->retries) != YOKE_OK)
+        return YOKE_EINVAL;
     if (!yoke__layout_of(&r, &l) || l.end > all->setup.shared_bytes)
         return yoke__fail(YOKE_EINVAL,
                           "an argument of %zu and a result of %zu bytes, but processes share %llu; open the pool with "
@@ -131,9 +138,14 @@ static int check_task(yoke_executor *self, const yoke_task_options *o, yoke_func
 static int check_items(yoke_executor *self, const yoke__items *items)
 {
     const processes *all = ((const pool *)self)->processes;
-    if ((items->item_bytes == 0 && items->items != NULL) || (items->result_bytes == 0 && items->results != NULL))
-        return yoke__fail(YOKE_EINVAL, "an address means nothing in another process; give the size of %s, or NULL",
-                          items->item_bytes == 0 && items->items != NULL ? "items" : "results");
+    const bool bad_items = items->item_bytes == 0 && items->items != NULL && !yoke__shared_has(items->items, 0);
+    if (bad_items || (items->result_bytes == 0 && items->results != NULL && !yoke__shared_has(items->results, 0)))
+        return yoke__fail(YOKE_EINVAL,
+                          "an address means nothing in another process; give the size of %s, or NULL, or memory of "
+                          "yoke_alloc_shared()",
+                          bad_items ? "items" : "results");
+    if (check_limits(items->limit_ns, items->retries) != YOKE_OK)
+        return YOKE_EINVAL;
     if (yoke__processes_batch(all, items) == 0)
         return yoke__fail(YOKE_EINVAL,
                           "an item of %zu and a result of %zu bytes, but processes share %llu; open the pool with "

@@ -6,17 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "lib/executor/process.h"
-
-#if !defined(MFD_NOEXEC_SEAL)
-#define MFD_NOEXEC_SEAL 8U
-#endif
 
 enum { START_FIELD = 20 }; /* of /proc/PID/stat, counted from the state on */
 
@@ -60,28 +54,10 @@ static int move_up(int fd)
     return moved;
 }
 
-/* Over the limit, the kernel would not only refuse the size, but send a signal. */
-static bool fits_limit(uint64_t bytes)
-{
-    struct rlimit limit;
-    if (getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= bytes)
-        return true;
-    errno = EFBIG;
-    return false;
-}
-
-/* Of a size that nobody can change any more. */
 static int make_memory(const setup *s)
 {
-    int fd = memfd_create("yoke-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_NOEXEC_SEAL);
-    if (fd < 0 && errno == EINVAL)
-        fd = memfd_create("yoke-worker", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    fd = move_up(fd);
-    if (fd < 0)
-        return -1;
-    if (fits_limit(s->shared_bytes) && ftruncate(fd, (off_t)s->shared_bytes) == 0 &&
-        pwrite(fd, s, sizeof *s, 0) == (ssize_t)sizeof *s &&
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    const int fd = move_up(yoke__memory_file("yoke-worker", s->shared_bytes));
+    if (fd < 0 || pwrite(fd, s, sizeof *s, 0) == (ssize_t)sizeof *s)
         return fd;
     const int error = errno;
     (void)close(fd);

@@ -8,6 +8,8 @@
 static const int64_t WINDOW_NS = 10000000000; /* in which restarts are counted */
 static const struct timespec PAUSE = {.tv_nsec = 10000000};
 
+enum { MOST_TRIES = 5 };
+
 yoke__process_fault yoke__process_fault_next;
 
 /* --- processes --- */
@@ -52,20 +54,50 @@ static bool count_restart(processes *all)
     return !atomic_load(&all->broken);
 }
 
+static bool start_anew(processes *all, process *w)
+{
+    if (yoke__processes_start(all, w) != YOKE_OK)
+        return false;
+    if (yoke__process_await(w) == YOKE_OK)
+        return true;
+    atomic_fetch_sub(&all->alive, 1);
+    return false;
+}
+
 /* Has it run, whatever became of it; false: the pool is broken. */
 static bool revive(processes *all, process *w)
 {
     while (w->pid == 0) {
         if (atomic_load(&all->broken) || !count_restart(all))
             return false;
-        if (yoke__processes_start(all, w) == YOKE_OK) {
-            if (yoke__process_await(w) == YOKE_OK)
-                return true;
-            atomic_fetch_sub(&all->alive, 1);
-        }
+        if (start_anew(all, w))
+            return true;
         (void)nanosleep(&PAUSE, NULL); /* what the system lacks now it may have then */
     }
     return !atomic_load(&all->broken);
+}
+
+/* The same, with the arrays that the program shares: YOKE__RETURNED. Other processes have other addresses free. */
+static ending prepare(processes *all, process *w, int64_t limit_ns)
+{
+    for (unsigned tries = 1;; tries++) {
+        if (!revive(all, w))
+            return (ending){.why = YOKE__NO_PROCESS};
+        const ending e = yoke__process_share(w, limit_ns);
+        if (e.why != YOKE__OCCUPIED || tries == MOST_TRIES)
+            return e;
+        bury(all, w);
+        (void)start_anew(all, w);
+    }
+}
+
+/* What a task comes to that could not even be sent; 0: it may be tried again, for its process died. */
+static int refusal(unsigned why)
+{
+    return why == YOKE__NO_PROCESS                        ? YOKE_EBROKEN
+           : why == YOKE__NO_ROOM || why == YOKE__UNMAPPED ? YOKE_ENOMEM
+           : why == YOKE__OCCUPIED                        ? YOKE_EIO
+                                                          : 0;
 }
 
 static process *take(processes *all)
@@ -126,11 +158,13 @@ static int run_task(processes *all, process *w, yoke_future *f, request *r, cons
 {
     reply answer;
     for (unsigned deaths = 0;;) {
-        if (!revive(all, w))
-            return note(f, YOKE_EBROKEN, YOKE__NO_PROCESS, 0);
-        if (f->argument_bytes_ > 0 && !send_argument(w, f, r, l))
+        ending e = prepare(all, w, f->limit_ns_);
+        if (refusal(e.why) != 0)
+            return note(f, refusal(e.why), e.why, e.number);
+        if (e.why == YOKE__RETURNED && f->argument_bytes_ > 0 && !send_argument(w, f, r, l))
             return note(f, YOKE_ENOMEM, YOKE__NO_ROOM, 0);
-        const ending e = yoke__process_ask(w, r, f->limit_ns_, &answer);
+        if (e.why == YOKE__RETURNED)
+            e = yoke__process_ask(w, r, f->limit_ns_, &answer);
         if (e.why == YOKE__RETURNED)
             break;
         bury(all, w);
@@ -144,7 +178,10 @@ static int run_task(processes *all, process *w, yoke_future *f, request *r, cons
 
 int yoke__processes_run(processes *all, yoke_future *f)
 {
-    request r = {.kind = REQUEST_TASK, .argument_bytes = f->argument_bytes_, .result_bytes = f->result_bytes_};
+    request r = {.kind = REQUEST_TASK,
+                 .argument_bytes = f->argument_bytes_,
+                 .argument_at = f->argument_bytes_ == 0 ? (uintptr_t)f->argument_ : 0,
+                 .result_bytes = f->result_bytes_};
     layout l;
     if (f->function_ == yoke__map_chunks)
         return f->function_(f->argument_, &f->result_);
@@ -159,12 +196,24 @@ int yoke__processes_run(processes *all, yoke_future *f)
 
 /* --- items --- */
 
+/* What lies in a shared array is used there. */
+static bool are_items_shared(const yoke__items *items)
+{
+    return items->items != NULL && yoke__shared_has(items->items, items->count * items->item_bytes);
+}
+
+static bool are_results_shared(const yoke__items *items)
+{
+    return items->results != NULL && yoke__shared_has(items->results, items->count * items->result_bytes);
+}
+
 size_t yoke__processes_batch(const processes *all, const yoke__items *items)
 {
     size_t each;
     const uint64_t space = all->setup.shared_bytes - DATA_AT;
     const uint64_t lost = 3 * YOKE_CACHE_LINE; /* to rounding, at most */
-    if (yoke__add_overflows(items->item_bytes, items->result_bytes, &each) ||
+    const size_t item_bytes = are_items_shared(items) ? 0 : items->item_bytes;
+    if (yoke__add_overflows(item_bytes, are_results_shared(items) ? 0 : items->result_bytes, &each) ||
         yoke__add_overflows(each, sizeof(int32_t), &each) || space < lost)
         return 0;
     const uint64_t most = (space - lost) / each;
@@ -189,53 +238,64 @@ static void mark(const yoke__items *items, size_t first, size_t count, int statu
 
 static bool fetch(const process *w, const yoke__items *items, size_t first, size_t count, const layout *l)
 {
-    return (items->result_bytes == 0 || yoke__process_read(w, l->result, items->results + first * items->result_bytes,
-                                                           count * items->result_bytes)) &&
+    return (items->result_bytes == 0 || l->result == 0 ||
+            yoke__process_read(w, l->result, items->results + first * items->result_bytes,
+                               count * items->result_bytes)) &&
            yoke__process_read(w, l->statuses, items->statuses + first, count * sizeof *items->statuses);
 }
 
 static bool send_items(const process *w, const yoke__items *items, size_t first, size_t count, const layout *l)
 {
-    return items->item_bytes == 0 ||
+    return items->item_bytes == 0 || l->argument == 0 ||
            yoke__process_write(w, l->argument, items->items + first * items->item_bytes, count * items->item_bytes);
 }
 
-/* How many of these have ended. */
-static size_t run_batch(processes *all, process *w, const yoke__items *items, size_t first, request *r)
+/* How many of these have ended. `deaths`: of processes that ran the first one. */
+static size_t run_batch(processes *all, process *w, const yoke__items *items, size_t first, request *r,
+                        unsigned *deaths)
 {
     const size_t count = (size_t)r->count;
     reply answer;
     layout l;
-    ending e = {.why = YOKE__NO_PROCESS};
     (void)yoke__layout_of(r, &l); /* it fits: the batch is so many */
-    if (!revive(all, w)) {
-        mark(items, first, count, YOKE_EBROKEN, &e);
+    ending e = prepare(all, w, items->limit_ns);
+    if (refusal(e.why) != 0) {
+        mark(items, first, count, refusal(e.why), &e);
         return count;
+    }
+    if (e.why != YOKE__RETURNED) {
+        bury(all, w);
+        return 0;
     }
     e.why = YOKE__NO_ROOM;
     if (!send_items(w, items, first, count, &l)) {
         mark(items, first, count, YOKE_ENOMEM, &e);
         return count;
     }
-    const ending asked = yoke__process_ask(w, r, 0, &answer);
+    const ending asked = yoke__process_ask(w, r, items->limit_ns, &answer);
     const size_t ended = asked.why == YOKE__RETURNED ? count : (size_t)asked.items;
     const bool ran = asked.why != YOKE__RETURNED || answer.kind == REPLY_RETURNED;
     if (!ran || !fetch(w, items, first, ended, &l)) {
         e.why = ran ? YOKE__NO_ROOM : YOKE__NOT_FOUND;
         mark(items, first, ended, ran ? YOKE_ENOMEM : YOKE_EINVAL, &e);
     }
-    if (asked.why == YOKE__RETURNED)
+    if (asked.why != YOKE__RETURNED)
+        bury(all, w);
+    *deaths = ended > 0 ? 0 : *deaths;
+    if (ended == count || !asked.begun)
         return ended;
-    bury(all, w);
-    if (!asked.begun)
-        return 0;
-    mark(items, first + ended, 1, YOKE_ECRASH, &asked);
+    ++*deaths;
+    if (asked.why != YOKE__LATE && *deaths <= items->retries)
+        return ended;
+    mark(items, first + ended, 1, asked.why == YOKE__LATE ? YOKE_ETIMEDOUT : YOKE_ECRASH, &asked);
+    *deaths = 0;
     return ended + 1;
 }
 
 void yoke__processes_run_items(processes *all, const yoke__items *items)
 {
     const size_t batch = yoke__processes_batch(all, items);
+    const bool in_place = are_items_shared(items), out_in_place = are_results_shared(items);
     request r = {.kind = REQUEST_ITEMS,
                  .argument_bytes = items->item_bytes,
                  .result_bytes = items->result_bytes,
@@ -246,9 +306,12 @@ void yoke__processes_run_items(processes *all, const yoke__items *items)
         return;
     }
     process *w = take(all);
+    unsigned deaths = 0;
     for (size_t done = 0; done < items->count;) {
         r.count = items->count - done < batch ? items->count - done : batch;
-        done += run_batch(all, w, items, done, &r);
+        r.argument_at = in_place ? (uintptr_t)items->items + done * items->item_bytes : 0;
+        r.result_at = out_in_place ? (uintptr_t)items->results + done * items->result_bytes : 0;
+        done += run_batch(all, w, items, done, &r, &deaths);
     }
     give(all, w);
 }

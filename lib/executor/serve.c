@@ -23,6 +23,7 @@ enum { WATCH_STACK_BYTES = 65536 };
 static setup given;
 static unsigned char *shared; /* the memory file; NULL: this is no worker */
 static bool serving;
+_Static_assert(sizeof(arrays) != sizeof(request), "they are told apart");
 _Static_assert(sizeof(setup) <= PROGRESS_AT, "the setup lies before the progress");
 
 /* --- faults that tests ask for --- */
@@ -30,6 +31,8 @@ _Static_assert(sizeof(setup) <= PROGRESS_AT, "the setup lies before the progress
 static void write_garbage(progress *p)
 {
     reply nonsense;
+    if (given.action == ACT_OCCUPY)
+        return;
     memset(&nonsense, 0xa5, sizeof nonsense);
     if (given.action == ACT_GARBAGE)
         (void)send(SOCKET_FD, &nonsense, sizeof nonsense, MSG_NOSIGNAL);
@@ -141,7 +144,9 @@ static int run_task(const request *r, const layout *l, yoke_function *function, 
         void *pointer;
     } argument, result = {{0}};
     memcpy(argument.bytes, r->argument, sizeof argument.bytes);
-    void *from = r->argument_bytes == 0 ? NULL : l->argument != 0 ? shared + l->argument : argument.bytes;
+    void *from = r->argument_bytes == 0 ? (void *)(uintptr_t)r->argument_at
+                 : l->argument != 0     ? shared + l->argument
+                                        : argument.bytes;
     void *to = l->result != 0 ? shared + l->result : result.bytes;
     if (l->result != 0)
         memset(to, 0, r->result_bytes);
@@ -150,14 +155,24 @@ static int run_task(const request *r, const layout *l, yoke_function *function, 
     return status;
 }
 
+/* Where items are: in a shared array, in the file, or nowhere. */
+static unsigned char *base_of(uint64_t address, uint64_t bytes, uint64_t part)
+{
+    return address != 0 ? (unsigned char *)(uintptr_t)address : bytes > 0 ? shared + part : NULL;
+}
+
 static int run_items(const request *r, const layout *l, yoke_function *function, progress *p)
 {
     int32_t *statuses = (int32_t *)(void *)(shared + l->statuses);
+    unsigned char *items = base_of(r->argument_at, r->argument_bytes, l->argument);
+    unsigned char *results = base_of(r->result_at, r->result_bytes, l->result);
     for (uint64_t k = 0; k < r->count; k++) {
-        unsigned char *item = r->argument_bytes > 0 ? shared + l->argument + k * r->argument_bytes : NULL;
-        unsigned char *result = r->result_bytes > 0 ? shared + l->result + k * r->result_bytes : NULL;
-        const bool late = r->deadline_ns > 0 && yoke__now_ns() >= r->deadline_ns;
-        if (result != NULL)
+        unsigned char *item = r->argument_bytes > 0 ? items + k * r->argument_bytes : items;
+        unsigned char *result = r->result_bytes > 0 ? results + k * r->result_bytes : results;
+        const int64_t now = yoke__now_ns();
+        const bool late = r->deadline_ns > 0 && now >= r->deadline_ns;
+        atomic_store(&p->since, now);
+        if (r->result_bytes > 0)
             memset(result, 0, r->result_bytes);
         statuses[k] = late ? YOKE_ETIMEDOUT : call(function, item, result);
         atomic_store(&p->items, k + 1);
@@ -195,9 +210,76 @@ static bool run_request(const request *r)
 
 /* --- serving --- */
 
+typedef union message {
+    struct {
+        uint32_t magic, kind;
+    } head;
+    request request;
+    arrays arrays;
+} message;
+
+typedef struct descriptors {
+    int file[ARRAYS_AT_ONCE];
+    size_t count;
+} descriptors;
+
+static ssize_t receive(message *m, descriptors *d)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof d->file)];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {m, sizeof *m};
+    struct msghdr about = {
+        .msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    const ssize_t got = recvmsg(SOCKET_FD, &about, MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *rights = got > 0 ? CMSG_FIRSTHDR(&about) : NULL;
+    d->count = 0;
+    if (rights != NULL && rights->cmsg_level == SOL_SOCKET && rights->cmsg_type == SCM_RIGHTS) {
+        d->count = (rights->cmsg_len - CMSG_LEN(0)) / sizeof *d->file;
+        memcpy(d->file, CMSG_DATA(rights), d->count * sizeof *d->file);
+    }
+    return got;
+}
+
+/* Beside shared arrays, which are not its own: so the hard limit stays. */
+static bool limit_memory(uint64_t shared_bytes)
+{
+    struct rlimit limit;
+    if (given.memory_bytes == 0)
+        return true;
+    if (getrlimit(RLIMIT_AS, &limit) != 0)
+        return false;
+    limit.rlim_cur = (rlim_t)(given.memory_bytes + shared_bytes);
+    if (shared_bytes > 0 && limit.rlim_cur > limit.rlim_max)
+        limit.rlim_cur = limit.rlim_max;
+    return setrlimit(RLIMIT_AS, &limit) == 0;
+}
+
+static bool map_arrays(const arrays *a, const descriptors *d)
+{
+    static uint64_t mapped;
+    uint64_t bytes = 0;
+    reply answer;
+    if (a->magic != MESSAGE_MAGIC || a->count == 0 || a->count > ARRAYS_AT_ONCE)
+        return false;
+    step(STEP_ARRAYS);
+    if (given.step == STEP_ARRAYS && given.action == ACT_OCCUPY)
+        (void)mmap((void *)(uintptr_t)a->array[0].start, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    for (uint64_t k = 0; k < a->count; k++)
+        bytes += a->array[k].bytes;
+    (void)limit_memory(mapped + (a->kind == REQUEST_MAP ? bytes : 0));
+    yoke__serve_arrays(a, d->file, d->count, &answer);
+    if (answer.kind == REPLY_MAPPED)
+        mapped += a->kind == REQUEST_MAP ? bytes : -bytes;
+    (void)limit_memory(mapped);
+    return send(SOCKET_FD, &answer, sizeof answer, MSG_NOSIGNAL) == (ssize_t)sizeof answer;
+}
+
 static void serve(void)
 {
-    static request r;
+    static message m;
+    descriptors d;
     const reply hello = {.magic = MESSAGE_MAGIC, .kind = REPLY_HELLO};
     serving = true;
     step(STEP_START);
@@ -205,11 +287,15 @@ static void serve(void)
     bool going = send(SOCKET_FD, &hello, sizeof hello, MSG_NOSIGNAL) == (ssize_t)sizeof hello;
     step(STEP_HELLO);
     while (going) {
-        const ssize_t got = recv(SOCKET_FD, &r, sizeof r, 0);
+        const ssize_t got = receive(&m, &d);
         if (got < 0 && errno == EINTR)
             continue;
+        if (got == (ssize_t)sizeof m.arrays && (m.head.kind == REQUEST_MAP || m.head.kind == REQUEST_UNMAP)) {
+            going = map_arrays(&m.arrays, &d);
+            continue;
+        }
         step(STEP_REQUEST);
-        going = got == (ssize_t)sizeof r && run_request(&r);
+        going = got == (ssize_t)sizeof m.request && run_request(&m.request);
         step(STEP_REPLIED);
     }
     leave(0);
@@ -218,7 +304,6 @@ static void serve(void)
 static bool settle(void)
 {
     pthread_t watcher;
-    struct rlimit limit = {(rlim_t)given.memory_bytes, (rlim_t)given.memory_bytes};
     (void)unsetenv(YOKE__WORKER_VARIABLE); /* not for what tasks start */
     (void)fcntl(SOCKET_FD, F_SETFD, FD_CLOEXEC);
     (void)fcntl(MEMORY_FD, F_SETFD, FD_CLOEXEC);
@@ -230,7 +315,7 @@ static bool settle(void)
     if (yoke__thread_start(&watcher, WATCH_STACK_BYTES, watch_parent, NULL) != YOKE_OK)
         return false;
     (void)pthread_detach(watcher);
-    return given.memory_bytes == 0 || setrlimit(RLIMIT_AS, &limit) == 0;
+    return limit_memory(0);
 }
 
 /* Once it is a worker, it must never become the program: that would do its work again, and start workers again. */

@@ -31,7 +31,7 @@ static int await_room(pool *p, int64_t deadline_ns)
         *(p->last_room != NULL ? &p->last_room->next : &p->rooms) = &r;
         p->last_room = &r; /* cppcheck-suppress autoVariables ; it leaves the list before it goes */
         pthread_mutex_unlock(&p->lock);
-        (void)yoke__block(&r.word, 0, deadline_ns);
+        (void)yoke__park_here(&r.word, 0, deadline_ns);
         pthread_mutex_lock(&p->lock);
         unlist_room(p, &r);
     }

@@ -157,7 +157,7 @@ static bool await_tasks(pool *p, int64_t deadline_ns)
     pthread_mutex_unlock(&p->lock);
     if (!waits)
         return true;
-    (void)yoke__block(&word, 0, deadline_ns);
+    (void)yoke__park_here(&word, 0, deadline_ns);
     pthread_mutex_lock(&p->lock);
     p->joiner = NULL;
     const bool done = yoke__pool_unended(p) == 0;
@@ -179,7 +179,7 @@ static void end_threads(pool *p)
     }
     pthread_mutex_unlock(&p->lock);
     if (waits)
-        (void)yoke__block(&word, 0, 0);
+        (void)yoke__park_here(&word, 0, 0);
     pthread_mutex_lock(&p->lock); /* the last one has left it */
     p->joiner = NULL;
     thread *last = p->corpse;

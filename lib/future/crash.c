@@ -50,7 +50,19 @@ int yoke__tell_end(int status, unsigned why, long long number, yoke_function *fu
         return yoke__fail(status, "%s ran longer than its time limit of %lld ms, and was killed", what,
                           number / 1000000);
     if (why == YOKE__NO_ROOM)
-        return yoke__fail(status, "%s: the system has no memory left for its argument or result on the way", what);
+        return yoke__fail(
+            status, "%s: the system has no memory left for its argument, its result or shared arrays on the way", what);
+    if (why == YOKE__OCCUPIED)
+        return yoke__fail(status,
+                          "%s: no worker process has the address of a shared array free; allocate it anew, or less of "
+                          "them",
+                          what);
+    if (why == YOKE__UNMAPPED)
+        return yoke__fail(
+            status,
+            "%s: its process cannot map a shared array (%s); raise memory_bytes of the pool, the limit of "
+            "descriptors, or vm.max_map_count",
+            what, strerror((int)number));
     if (why == YOKE__NOT_FOUND)
         return yoke__fail(status,
                           "%s is in no object that the worker process has loaded; link its library, or have a function "

@@ -79,10 +79,17 @@ enum {
     YOKE__GARBLED,
     YOKE__NOT_FOUND,
     YOKE__NO_ROOM,
-    YOKE__NO_PROCESS
+    YOKE__NO_PROCESS,
+    YOKE__TOLD,     /* as its thread said; the number is that of kept.c */
+    YOKE__OCCUPIED, /* where a shared array would be */
+    YOKE__UNMAPPED   /* to map a shared array, with this errno */
 };
 /* Sets the detail to that; returns `status`. */
 int yoke__tell_end(int status, unsigned why, long long number, yoke_function *function, const char *name);
+/* Before it fails: who asks for its result gets the calling thread's detail, unless many failed since. */
+void yoke__keep_detail(yoke_future *f);
+/* Sets the detail to what was kept; false: it is gone. */
+bool yoke__tell_kept(const yoke_future *f);
 
 /* Tasks and callbacks that the calling thread is in, the innermost first; a stack through its frames. */
 typedef struct yoke__frame {
@@ -108,7 +115,7 @@ void yoke__helper_set(yoke__helper *helper); /* of the calling thread */
 yoke__helper *yoke__helper_here(void);       /* NULL: it is no executor's, or forked */
 
 /* yoke__park() in the way of this thread. */
-uint32_t yoke__block(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
+uint32_t yoke__park_here(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns);
 
 /* 0 when one can wait for it, or a status with a detail. */
 YOKE_COMPONENT int yoke__check_awaited(const yoke_future *f);

@@ -47,7 +47,7 @@ yoke__helper *yoke__helper_here(void)
     return helper != NULL && helper->forks == yoke__fork_count() ? helper : NULL;
 }
 
-uint32_t yoke__block(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns)
+uint32_t yoke__park_here(_Atomic uint32_t *word, uint32_t seen, int64_t until_ns)
 {
     yoke__helper *helper = yoke__helper_here();
     if (helper != NULL)
@@ -133,7 +133,7 @@ static int wait_for(yoke_future *f, int64_t deadline_ns)
     waiter w = {.watcher.notify = wake, .word = &word};
     if (!yoke__future_watch(f, &w.watcher))
         return YOKE_OK;
-    if (yoke__block(&word, 0, deadline_ns) != 0)
+    if (yoke__park_here(&word, 0, deadline_ns) != 0)
         return YOKE_OK;
     if (yoke__future_unwatch(f, &w.watcher))
         return late();
@@ -155,7 +155,9 @@ int yoke__outcome(const yoke_future *f)
         return YOKE_OK;
     if (kind == YOKE__CANCELLED)
         return yoke__fail(YOKE_ECANCELED, "%.80s was cancelled before it ran", name);
-    if (f->why_ != YOKE__RETURNED)
+    if (f->why_ == YOKE__TOLD && yoke__tell_kept(f))
+        return f->status_;
+    if (f->why_ != YOKE__RETURNED && f->why_ != YOKE__TOLD)
         return yoke__tell_end(f->status_, f->why_, f->copy_.integer, f->function_, f->name_);
     return yoke__fail(f->status_, "%.80s failed with %d (%s); its function, or one that it depends on, returned that",
                       name, f->status_, yoke_strerror(f->status_));
@@ -229,7 +231,7 @@ static int wait_for_any(yoke_future *const *futures, size_t count, int64_t deadl
     _Atomic uint32_t word = 0;
     const size_t watched = watch_all(futures, count, waiters, &word);
     if (watched == count)
-        (void)yoke__block(&word, 0, deadline_ns);
+        (void)yoke__park_here(&word, 0, deadline_ns);
     const int found = first_ended(futures, count);
     unwatch_all(futures, watched, waiters, &word);
     return found >= 0 ? found : late();
@@ -339,7 +341,7 @@ int yoke_next_completed(yoke_completions *completions, yoke_future **future, int
     if (c->delivered_ == c->count_)
         return yoke__fail(YOKE_ESTATE, "all %zu futures were delivered", c->count_);
     while (c->taken_ == NULL && (c->taken_ = take_ended(c)) == NULL) {
-        const uint32_t seen = yoke__block(&c->word_, c->seen_, deadline_ns);
+        const uint32_t seen = yoke__park_here(&c->word_, c->seen_, deadline_ns);
         if (seen == c->seen_ && atomic_load(&c->ended_) == NULL)
             return late();
         c->seen_ = seen;

@@ -34,7 +34,9 @@ struct yoke__block {
     size_t bytes;
     _Atomic size_t holders; /* the program is one until it frees the block */
     atomic_bool freed;
-    atomic_uint moves; /* how often its pages were replaced */
+    atomic_uint moves;      /* how often its pages were replaced */
+    yoke__sharing *sharing; /* its pages; NULL: they are private */
+    int advice;             /* to the kernel, of huge pages; 0: none */
     bool kept;
     yoke__block *next_kept;
     yoke_placement requested;

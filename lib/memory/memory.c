@@ -49,6 +49,11 @@ __attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 
 /* --- blocks --- */
 
+static void no_memory(size_t bytes)
+{
+    yoke__fail(YOKE_ENOMEM, "the system has no %zu bytes of memory; free some, or work in smaller parts", bytes);
+}
+
 static size_t page_bytes(void)
 {
     return (size_t)sysconf(_SC_PAGESIZE);
@@ -64,18 +69,29 @@ size_t yoke__memory_granule(size_t bytes, size_t shares)
     return has_huge_pages(bytes) && bytes / shares >= (size_t)HUGE_PER_SHARE * HUGE_PAGE ? HUGE_PAGE : page_bytes();
 }
 
-static unsigned char *map_block(size_t bytes)
+/* NULL with a detail. */
+static unsigned char *map_block(yoke__block *block, size_t bytes, bool shared)
 {
-    return has_huge_pages(bytes) ? yoke__map_pages_aligned(bytes, HUGE_PAGE) : yoke__map_pages(bytes);
+    const bool huge = has_huge_pages(bytes);
+    if (shared) {
+        block->sharing = yoke__shared_open(bytes, huge ? HUGE_PAGE : page_bytes());
+        return block->sharing != NULL ? yoke__shared_of(block->sharing)->start : NULL;
+    }
+    unsigned char *start = huge ? yoke__map_pages_aligned(bytes, HUGE_PAGE) : yoke__map_pages(bytes);
+    if (start == NULL)
+        no_memory(bytes);
+    return start;
 }
 
 /* Pages in turn over nodes are huge only where each node gets many of them. */
-static void advise_huge_pages(const yoke__block *block, const yoke__placing *how)
+static void advise_huge_pages(yoke__block *block, const yoke__placing *how)
 {
     if (how->node_count > 1 && yoke__memory_granule(block->bytes, how->node_count) != HUGE_PAGE)
-        (void)madvise(block->start, block->bytes, MADV_NOHUGEPAGE);
+        block->advice = MADV_NOHUGEPAGE;
     else if (has_huge_pages(block->bytes))
-        (void)madvise(block->start, block->bytes, MADV_HUGEPAGE);
+        block->advice = MADV_HUGEPAGE;
+    if (block->advice != 0)
+        (void)madvise(block->start, block->bytes, block->advice);
 }
 
 /* All parts are tried: one node that is refused does not keep the others from theirs. */
@@ -109,14 +125,21 @@ static void place_pages(yoke__block *block, const yoke__placing *how)
     (void)snprintf(block->detail, sizeof block->detail, "%s", block->refusal != 0 ? yoke_error_detail() : "");
 }
 
-static yoke__block *new_block(size_t bytes, size_t parts)
+/* NULL with a detail. */
+static yoke__block *new_block(size_t bytes, size_t parts, bool shared)
 {
     size_t size;
     if (yoke__mul_overflows(parts > 0 ? parts : 1, sizeof(yoke__part), &size) ||
         yoke__add_overflows(size, sizeof(yoke__block), &size))
-        return NULL;
+        size = SIZE_MAX;
     yoke__block *block = yoke__alloc(size);
-    unsigned char *start = block != NULL ? map_block(bytes) : NULL;
+    if (block == NULL) {
+        no_memory(bytes);
+        return NULL;
+    }
+    block->sharing = NULL;
+    block->advice = 0;
+    unsigned char *start = map_block(block, bytes, shared);
     if (start == NULL) {
         yoke__free(block);
         return NULL;
@@ -144,15 +167,15 @@ void *yoke__memory_alloc(size_t bytes, const yoke__placing *placing)
         return NULL;
     }
     const size_t whole = bytes == 0 ? page : (bytes + page - 1) / page * page;
-    yoke__block *block = new_block(whole, placing->part_count);
-    if (block == NULL) {
-        yoke__fail(YOKE_ENOMEM, "the system has no %zu bytes of memory; free some, or work in smaller parts", whole);
+    yoke__block *block = new_block(whole, placing->part_count, placing->shared);
+    if (block == NULL)
         return NULL;
-    }
     place_pages(block, placing);
     unsigned char *start =
         block->start; /* another thread that guesses the address may free it once it is in the list */
     pthread_mutex_lock(&lock);
+    if (placing->shared)
+        yoke__shared_list(block->sharing, block->advice);
     atomic_init(&block->next, atomic_load_explicit(&blocks, memory_order_relaxed));
     atomic_store_explicit(&blocks, block, memory_order_release);
     pthread_mutex_unlock(&lock);
@@ -228,6 +251,8 @@ static yoke__block *take_out(const void *memory, const void **start, call made[W
     if (block != NULL) {
         atomic_store_explicit(link, atomic_load_explicit(&block->next, memory_order_relaxed), memory_order_release);
         atomic_store_explicit(&block->freed, true, memory_order_release);
+        if (yoke__block_is_shared(block))
+            yoke__shared_unlist(block->sharing);
         if (atomic_load(&block->holders) > 1)
             *calls = begin_calls(made);
     }
@@ -271,7 +296,10 @@ void yoke__memory_release(yoke__block *block)
     if (block == NULL || atomic_fetch_sub(&block->holders, 1) != 1)
         return;
     residency_free(&block->residency);
-    yoke__unmap_pages(block->start, block->bytes);
+    if (yoke__block_is_shared(block))
+        yoke__shared_release(block->sharing);
+    else
+        yoke__unmap_pages(block->start, block->bytes);
     yoke__free(block);
 }
 
@@ -308,6 +336,11 @@ unsigned yoke__block_moves(const yoke__block *block)
     return atomic_load(&block->moves);
 }
 
+bool yoke__block_is_shared(const yoke__block *block)
+{
+    return block->sharing != NULL;
+}
+
 bool yoke__block_is_freed(const yoke__block *block)
 {
     return atomic_load_explicit(&block->freed, memory_order_acquire);
@@ -332,6 +365,9 @@ static int replace_parts(yoke__block *block)
 
 int yoke__block_replace_pages(yoke__block *block)
 {
+    if (yoke__block_is_shared(block))
+        return yoke__fail(YOKE_ENOMEM, "the pages of %p could not be replaced: other processes have them, too",
+                          (void *)block->start);
     yoke__memory_guard_open(block, (yoke__span){0, block->bytes});
     const int status = replace_parts(block);
     yoke__memory_guard_close(block);

@@ -20,6 +20,7 @@ typedef struct yoke__placing {
     size_t part_count;
     const unsigned *nodes; /* by the kernel's numbers */
     size_t node_count;
+    bool shared;   /* with worker processes: as yoke__shared_open has it */
     bool one_node; /* is all the machine has: whatever the kernel answers, the pages will be there */
 } yoke__placing;
 
@@ -44,12 +45,16 @@ size_t yoke__block_bytes(const yoke__block *block); /* whole pages */
 /* The program has freed it: holders should let go soon. */
 bool yoke__block_is_freed(const yoke__block *block);
 
+/* Other processes map it, too. */
+bool yoke__block_is_shared(const yoke__block *block);
+
 /* How often its pages were replaced: what a driver knows of them from before is of no use. */
 unsigned yoke__block_moves(const yoke__block *block);
 
 /* For a block that a lost device may still write to: its pages move away, kept for ever, and fresh ones with the same
  * content and placement take their address. No thread may use the block meanwhile: it would find zeroes. 0, or ENOMEM
- * (no memory, or a kernel before Linux 5.7), and then the content is the same, but not all pages are others. */
+ * (no memory, a kernel before Linux 5.7, or a shared block), and then the content is the same, but not all pages are
+ * others. */
 int yoke__block_replace_pages(yoke__block *block);
 
 /* freed(context, block) is called on the thread of yoke_free, without locks, for a block that somebody holds. At most

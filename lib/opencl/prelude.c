@@ -23,6 +23,7 @@ const char yoke__prelude[] =
     "typedef char int8_t; typedef uchar uint8_t; typedef short int16_t; typedef ushort uint16_t;\n"
     "typedef int int32_t; typedef uint uint32_t; typedef long int64_t; typedef ulong uint64_t;\n"
     "#define _Bool bool\n"
+    "#define yoke_on_device 1\n"
     "#define size_t ulong\n" /* no kernel may have a size_t parameter */
     "#define __builtin_inff() INFINITY\n"
     "#define __builtin_nanf(text) NAN\n"

@@ -105,6 +105,8 @@ static bool may_be_in_place(const run *r, const run_array *a)
     bool packed = a->stride == a->item_bytes;
     if (a->block == NULL || !packed || a->element == 0 || (r->shares && a->up && a->down))
         return false;
+    if (r->shares && yoke__block_is_shared(a->block)) /* a lost device could not be kept off it */
+        return false;
     size_t offset = (size_t)(a->host - (unsigned char *)yoke__block_start(a->block));
     size_t bytes = yoke__block_bytes(a->block);
     return offset % a->element == 0 && bytes <= d->facts.array_bytes && !(d->has_32_bit_addresses && bytes >> 31 != 0);

@@ -156,17 +156,18 @@ void servant_quiet_at_exit(void)
         (void)atexit(await_quiet);
 }
 
+/* It counts before it looks whether the process ends, and await_quiet() says so before it looks at the count. */
 static void run_errand(servant *s, errand *e)
 {
-    if (s->background && atomic_load_explicit(&leaving, memory_order_relaxed)) {
-        errand_release(e);
-        return;
-    }
     atomic_fetch_add(&under_way, 1);
-    e->run(e);
-    const bool woke = finish(e);
-    s->delay_ns = woke && s->spin_limit_ns != 0 ? WAKE_NS : 0;
-    if (atomic_fetch_sub(&under_way, 1) == 1 && atomic_load_explicit(&leaving, memory_order_relaxed))
+    if (s->background && atomic_load(&leaving)) {
+        errand_release(e);
+    } else {
+        e->run(e);
+        const bool woke = finish(e);
+        s->delay_ns = woke && s->spin_limit_ns != 0 ? WAKE_NS : 0;
+    }
+    if (atomic_fetch_sub(&under_way, 1) == 1 && atomic_load(&leaving))
         yoke__futex_wake(&under_way, INT_MAX);
 }
 

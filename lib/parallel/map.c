@@ -74,16 +74,23 @@ static void run_body(void *context, size_t begin, size_t end)
     run->body(begin, end, run->argument);
 }
 
-int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,
-                         void (*body)(size_t begin, size_t end, void *argument), void *argument)
+int yoke__check_for(const yoke_options *options, void (*body)(size_t begin, size_t end, void *argument))
 {
-    int status = yoke__check_options(options);
-    if (status != YOKE_OK)
-        return status;
     if (body == NULL)
         return yoke__fail(YOKE_EINVAL, "parallel_for: the body is NULL; give a function");
     if (options != NULL && options->pitch != 0)
         return yoke__fail(YOKE_EINVAL, "parallel_for: a pitch needs a 2-D kernel");
+    return YOKE_OK;
+}
+
+int yoke_parallel_for_on(yoke_runtime *runtime, const yoke_options *options, size_t n,
+                         void (*body)(size_t begin, size_t end, void *argument), void *argument)
+{
+    int status = yoke__check_options(options);
+    if (status == YOKE_OK)
+        status = yoke__check_for(options, body);
+    if (status != YOKE_OK)
+        return status;
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();

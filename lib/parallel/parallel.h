@@ -13,6 +13,7 @@
 typedef struct yoke__costs yoke__costs;
 typedef struct yoke__devices yoke__devices;
 typedef struct yoke__checks yoke__checks;
+typedef struct yoke__backlog yoke__backlog;
 
 struct yoke_runtime {
     yoke__topology *topology;
@@ -28,6 +29,8 @@ struct yoke_runtime {
     bool no_shortcut;       /* that, or kernels are checked: */
     yoke__checks *checks;   /* NULL: they are not */
     bool explains;          /* each decision is told */
+    /* NULL until the first asynchronous call. */
+    yoke__backlog *_Atomic backlog;
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;
@@ -45,6 +48,8 @@ static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
 }
 
 int yoke__check_given_options(const yoke_options *options);
+/* Only looks: a call that is made now may run while others use what the options point to. Not NULL. */
+int yoke__check_settings(const yoke_options *options);
 
 /* YOKE_ALWAYS_DIVIDE and so on. NULL is fine. */
 static inline bool yoke__has_flag(const yoke_options *options, unsigned flag)
@@ -119,6 +124,12 @@ static inline bool yoke__has_rows(const yoke_kernel *kernel)
 
 int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options, size_t size0,
                      size_t size1, void *const *arguments);
+
+/* map.c, reduce.c, work.c: what else can be said of a call's arguments before it runs: of the body and the pitch of a
+ * parallel_for, of a reduction's result, of the devices that a call with items asks for. */
+int yoke__check_for(const yoke_options *options, void (*body)(size_t begin, size_t end, void *argument));
+int yoke__check_result(const yoke_kernel *kernel, const void *result);
+int yoke__check_asked(const yoke_runtime *runtime, const yoke_options *options);
 
 /* --- piece.c --- */
 

@@ -96,11 +96,11 @@ static void *alloc_partitioned(const yoke_runtime *runtime, size_t bytes, yoke__
     return memory;
 }
 
-void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement)
+static void *alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement, bool shared)
 {
     const bool on_one = placement >= YOKE_PLACE_NODE_0 && placement <= YOKE_PLACE_NODE_LAST;
     if (placement == YOKE_PLACE_DEFAULT)
-        return yoke__memory_alloc(bytes, NULL);
+        return yoke__memory_alloc(bytes, &(yoke__placing){.shared = shared});
     if (!on_one && ((int)placement < YOKE_PLACE_DEFAULT || placement > YOKE_PLACE_LOCAL)) {
         yoke__fail(YOKE_EINVAL, "unknown placement %d; use one of enum yoke_placement", (int)placement);
         return NULL;
@@ -108,7 +108,8 @@ void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placemen
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return NULL;
-    yoke__placing how = {.requested = placement, .one_node = yoke__topology_machine(runtime->topology).nodes <= 1};
+    yoke__placing how = {
+        .requested = placement, .shared = shared, .one_node = yoke__topology_machine(runtime->topology).nodes <= 1};
     unsigned os_node = 0;
     if (placement == YOKE_PLACE_PARTITION)
         return alloc_partitioned(runtime, bytes, how);
@@ -124,9 +125,24 @@ void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placemen
     return alloc_on_node(bytes, how, os_node);
 }
 
+void *yoke_alloc_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement)
+{
+    return alloc_on(runtime, bytes, placement, false);
+}
+
 void *yoke_alloc(size_t bytes, yoke_placement placement)
 {
-    return yoke_alloc_on(NULL, bytes, placement);
+    return alloc_on(NULL, bytes, placement, false);
+}
+
+void *yoke_alloc_shared_on(yoke_runtime *runtime, size_t bytes, yoke_placement placement)
+{
+    return alloc_on(runtime, bytes, placement, true);
+}
+
+void *yoke_alloc_shared(size_t bytes, yoke_placement placement)
+{
+    return alloc_on(NULL, bytes, placement, true);
 }
 
 /* --- where pages are --- */

@@ -68,19 +68,26 @@ static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction 
     return status;
 }
 
-int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t n,
-                       void *result, void *const *arguments)
+int yoke__check_result(const yoke_kernel *kernel, const void *result)
 {
-    reduction r;
-    int status = yoke__check_options(options);
-    if (status != YOKE_OK)
-        return status;
     if (result == NULL)
         return yoke__fail(YOKE_EINVAL, "kernel %s: the result is NULL; give where to put one %s", kernel->name,
                           kernel->result_type);
     if ((uintptr_t)result % kernel->result_alignment != 0)
         return yoke__fail(YOKE_EINVAL, "kernel %s: the result is not aligned for %s; it needs a multiple of %zu bytes",
                           kernel->name, kernel->result_type, kernel->result_alignment);
+    return YOKE_OK;
+}
+
+int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel, size_t n,
+                       void *result, void *const *arguments)
+{
+    reduction r;
+    int status = yoke__check_options(options);
+    if (status == YOKE_OK)
+        status = yoke__check_result(kernel, result);
+    if (status != YOKE_OK)
+        return status;
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();

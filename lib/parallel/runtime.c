@@ -2,6 +2,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "lib/parallel/backlog.h"
 #include "lib/parallel/checking.h"
 #include "lib/parallel/devices.h"
 
@@ -110,9 +111,12 @@ int yoke_close(yoke_runtime *runtime)
         return YOKE_OK;
     if (runtime == atomic_load(&yoke__default_runtime))
         return yoke__fail(YOKE_EINVAL, "the default runtime is not closed: it ends with the process");
+    int status = yoke__backlog_close(runtime);
+    if (status != YOKE_OK)
+        return status;
     if (yoke__devices_are_busy(runtime->devices))
         return yoke__fail(YOKE_EBUSY, "a call still uses a device of this runtime; close it when that has returned");
-    int status = yoke__team_destroy(runtime->team);
+    status = yoke__team_destroy(runtime->team);
     if (status == YOKE_OK)
         free_parts(runtime);
     return status;
@@ -194,6 +198,14 @@ int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *p
 
 int yoke__check_given_options(const yoke_options *options)
 {
+    const int status = yoke__check_settings(options);
+    if (status == YOKE_OK && options->pieces != NULL)
+        options->pieces->count = 0; /* of this call */
+    return status;
+}
+
+int yoke__check_settings(const yoke_options *options)
+{
     const unsigned known = YOKE_ALWAYS_DIVIDE | YOKE_NEVER_STREAM | YOKE_ALWAYS_STREAM | YOKE_NEVER_COEXECUTE |
                            YOKE_ALWAYS_COEXECUTE | YOKE_WRITE_BACK;
     const unsigned both = YOKE_NEVER_COEXECUTE | YOKE_ALWAYS_COEXECUTE;
@@ -211,7 +223,5 @@ int yoke__check_given_options(const yoke_options *options)
         return yoke__fail(YOKE_EINVAL, "a negative deadline; make one with yoke_deadline_in()");
     if (options->pieces != NULL && options->pieces->list == NULL && options->pieces->capacity > 0)
         return yoke__fail(YOKE_EINVAL, "pieces: a capacity of %zu without a list", options->pieces->capacity);
-    if (options->pieces != NULL)
-        options->pieces->count = 0; /* of this call */
     return YOKE_OK;
 }

@@ -204,16 +204,23 @@ int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, con
     return run_known(runtime, options, cost, item_ns, work, workers);
 }
 
+int yoke__check_asked(const yoke_runtime *runtime, const yoke_options *options)
+{
+    const char *asked = options != NULL ? options->devices : NULL;
+    const int status = asked != NULL ? yoke__selection_check(asked) : YOKE_OK;
+    if (status == YOKE_OK && asked != NULL && runtime->devices == NULL && yoke__selection_needs_devices(asked))
+        return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
+    return status;
+}
+
 /* Whether a device may be worth a thought: an untried kernel is learned by the workers first, unless the program asks. */
 static int consider_devices(yoke_runtime *runtime, const yoke_options *options, double predicted_ns, bool *yes)
 {
     const char *asked = options != NULL ? options->devices : NULL;
     *yes = false;
-    int status = asked != NULL ? yoke__selection_check(asked) : YOKE_OK;
+    const int status = yoke__check_asked(runtime, options);
     if (status != YOKE_OK || (asked != NULL && !yoke__selection_needs_devices(asked)))
         return status;
-    if (asked != NULL && runtime->devices == NULL)
-        return yoke__fail(YOKE_ENODEV, "\"%.40s\": this runtime was opened for the CPU only", asked);
     if (runtime->devices == NULL)
         return YOKE_OK;
     if (asked != NULL || yoke__has_flag(options, YOKE_ALWAYS_COEXECUTE) || runtime->devices_only) {

@@ -64,6 +64,32 @@ static int wrong(int number)
     return number;
 }
 
+static void add_range(size_t begin, size_t end, void *argument)
+{
+    for (size_t k = begin; k < end; k++)
+        ((float *)argument)[k] += 1.0f;
+}
+
+/* The same verbs with futures. */
+static int later(void)
+{
+    static yoke_future futures[4];
+    static yoke_options options;
+    range_of range;
+    options.workers = 2;
+    if (parallel_map_async_on(NULL, &options, &futures[0], user_lanes, N, steps, counts) != 0 ||
+        parallel_map_2d_async(&futures[1], user_rows, WIDTH, N / WIDTH, x, z) != 0 ||
+        parallel_for_async(&futures[2], N, add_range, z) != 0 ||
+        parallel_reduce_async(&futures[3], user_range, N, &range, x) != 0)
+        return 8;
+    for (int k = 0; k < 4; k++)
+        if (yoke_result(&futures[k], NULL, 0, 0) != 0)
+            return 9;
+    if (counts[20] != 20 % 13 || !(fabsf(z[WIDTH + 1] - x[WIDTH + 1] - 1.0f) < 1e-5f) || range.low > x[0])
+        return 10;
+    return 0;
+}
+
 int main(void)
 {
     double sum = 0, expected = 0;
@@ -92,5 +118,6 @@ int main(void)
         return wrong(6);
     if (parallel_reduce(user_range, N, &range, x) != 0 || range.low > x[0] || range.high < x[N - 1])
         return wrong(7);
-    return 0;
+    const int status = later();
+    return status != 0 ? wrong(status) : 0;
 }

@@ -15,14 +15,17 @@ YOKE_EXACT_KERNEL(dev_add, (in(int, x), out(int, y), value(int, a)), { y[i] = x[
 static float wanted[LARGE];
 static const yoke_options one_place = {.flags = YOKE_NEVER_COEXECUTE};
 
-/* Device of the last of so many calls. */
+/* Device of the last of so many calls, those that only wait for a device to be measured not counted. */
 static int settle(yoke_runtime *r, size_t n, unsigned calls)
 {
+    const int64_t end = yoke__now_ns() + 20000000000;
     memset(y, 0, sizeof y);
-    for (unsigned k = 0; k < calls; k++) {
+    while (calls > 0) {
         y[n - 1] = -1;
         assert_int_equal(parallel_map_on(r, &one_place, dev_heavy, n, x, y), YOKE_OK);
         assert_memory_equal(y, wanted, n * sizeof *y);
+        if (strstr(last_decision().reason, "being") == NULL || yoke__now_ns() > end)
+            calls--;
     }
     return last_decision().device;
 }
@@ -64,11 +67,15 @@ static void slow_devices_leave_the_work_to_the_workers(void **state)
     for (unsigned k = 0; k < 3; k++)
         pieces += device_of(r, k).pieces;
     assert_int_equal(device, -1);
-    assert_true(SANITIZED || pieces > 0); /* not by prejudice; with sanitizers transfers alone may be too slow */
     yoke_decision d = last_decision();
     assert_true(d.cpu_ns > 0);
-    assert_true(d.device_ns > d.cpu_ns);
-    assert_string_equal(d.reason, "the workers are faster");
+    if (SANITIZED && pieces == 0) { /* transfers alone are too slow there */
+        assert_string_equal(d.reason, "the workers are faster than a launch and its transfers can be");
+    } else {
+        assert_true(pieces > 0); /* not by prejudice */
+        assert_true(d.device_ns > d.cpu_ns);
+        assert_string_equal(d.reason, "the workers are faster");
+    }
     close_runtime(r);
 }
 

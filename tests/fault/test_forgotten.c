@@ -14,7 +14,7 @@ enum { PAGE_FLOATS = 1024, TEXT = 8000 };
 
 /* What a child tells the parent beside what it prints. */
 typedef struct child {
-    int line; /* of the mistake */
+    atomic_int line; /* of the mistake, which several threads may make */
     int steps;
 } child;
 
@@ -23,7 +23,7 @@ static char said[TEXT];
 static volatile float sink;
 
 /* The access, and its line. */
-#define MISTAKE(access) (shared->line = __LINE__, atomic_signal_fence(memory_order_seq_cst), (access))
+#define MISTAKE(access) (atomic_store(&shared->line, __LINE__), atomic_signal_fence(memory_order_seq_cst), (access))
 
 static int share_page(void **state)
 {
@@ -176,10 +176,10 @@ static void forgets_to_write_what_is_stale(void)
 static void read_piece(size_t begin, size_t end, void *argument)
 {
     const float *beta = argument;
-    float sum = 0;
+    volatile float own_sink;
     for (size_t k = begin; k < end; k++)
-        sum += MISTAKE(beta[k]);
-    sink = sum;
+        own_sink = MISTAKE(beta[k]);
+    (void)own_sink;
 }
 
 /* On all threads at once, and workers are not the program's. */

@@ -33,7 +33,7 @@ ends() { # status text sample arguments: it ends so, and says the text, a basic 
 same() { cmp -s "$1" "$2" || wrong "$1 and $2 differ"; }
 
 for name in square saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy \
-    crash overlap demo; do
+    crash shared overlap demo; do
     [ -x "$samples/$name" ] || { echo "sample $name was not built"; exit 77; }
 done
 mkdir png
@@ -41,7 +41,7 @@ $emulator "$make_png" png || exit 1
 
 # --- arguments ---
 for name in saxpy options mandelbrot coexec blur heat nbody numa residency threads letters executors pool processes legacy crash \
-    overlap demo; do
+    shared overlap demo; do
     ends 0 "usage: $name" $name --help
 done
 ends 2 'usage: saxpy' saxpy 1 2 3
@@ -96,6 +96,7 @@ grep -q '^"": .*plug-in, .*signal 11' out || wrong "crash did not tell of the si
 for line in '"queue" has 4 vowels' '"rhythm" has 0 vowels' '"banana" has 3 vowels' '"loop" has 2 vowels'; do
     grep -qx "$line" out || wrong "crash did not print $line"
 done
+ends 0 '^the array is smooth: 0.000 0.500 0.250 0.625 ... 0.667$' shared
 ends 0 '^saved: ' overlap
 grep -q '^overlapped: [0-9]* ms$' out || wrong "overlap printed no time"
 if [ -x "$samples/async" ]; then # needs libuv

@@ -1,8 +1,11 @@
 /* Worker processes that die, stop, lie and run too long, at every step of the protocol: what it costs, and what is told. */
+#include <dlfcn.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/time.h>
 
 #include "tests/unit/processes.h"
+#include "yoke/memory.h"
 
 static const int64_t SHORT_NS = 150 * MS;
 
@@ -70,6 +73,74 @@ static void test_killed_at_start(void **state)
     end_pool(pool);
 }
 
+/* --- between two looks --- */
+
+/* The system looks at one descriptor after the other. With this, much can happen between its looks. */
+static atomic_bool looks_slowly;
+
+static int poll_now(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    const struct timespec limit = {timeout_ms / 1000, (long)(timeout_ms % 1000) * MS};
+    return (int)syscall(SYS_ppoll, fds, count, timeout_ms < 0 ? NULL : &limit, NULL, 8);
+}
+
+int poll_slowly(struct pollfd *fds, nfds_t count, int timeout_ms) __asm__("poll"); /* instead of the system's */
+int poll_slowly(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    if (!atomic_load(&looks_slowly) || count != 2 || fds[1].fd < 0)
+        return poll_now(fds, count, timeout_ms);
+    const int first = poll_now(fds, 1, 0);
+    fds[1].revents = 0;
+    return first != 0 ? first : poll_now(fds + 1, 1, timeout_ms);
+}
+
+static int square_slowly(void *argument, void *result)
+{
+    sleep_ns(50 * MS);
+    return square(argument, result);
+}
+
+/* It replies and dies just after the look at the connection, and before the look at the process. */
+static void test_last_words(void **state)
+{
+    (void)state;
+    int result = 0;
+    yoke_executor *pool = open_with_fault(STEP_REPLIED, ACT_KILL);
+    atomic_store(&looks_slowly, true);
+    const int status = run_int(pool, (yoke_task_options){0}, square_slowly, 5, &result);
+    atomic_store(&looks_slowly, false);
+    assert_int_equal(status, YOKE_OK);
+    assert_int_equal(result, 25);
+    end_pool(pool);
+}
+
+/* A task whose function is not found has not begun, and neither has the next one, whose process was killed before. */
+static void test_killed_after_a_refusal(void **state)
+{
+    (void)state;
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
+    void *library = dlopen("libBrokenLocale.so.1", RTLD_NOW); /* small, and nobody uses it */
+    void *function = library != NULL ? dlsym(library, "__ctype_get_mb_cur_max") : NULL;
+    yoke_function *foreign;
+    siginfo_t info;
+    int number, result;
+    if (function == NULL) {
+        assert_int_equal(yoke_join(pool, 0), YOKE_OK);
+        skip();
+    }
+    memcpy(&foreign, &function, sizeof foreign);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, own_number, 0, &number), YOKE_OK);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, foreign, 0, NULL), YOKE_EINVAL);
+    assert_int_equal(kill((pid_t)number, SIGKILL), 0);
+    assert_int_equal(waitid(P_PID, (id_t)number, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(run_int(pool, (yoke_task_options){0}, square, 5, &result), YOKE_OK);
+    assert_int_equal(result, 25);
+    end_pool(pool);
+    (void)dlclose(library);
+}
+
+/* --- items --- */
+
 /* The item that runs is lost, those before it stand, and those after it run. */
 static int die_at_50(void *argument, void *result)
 {
@@ -94,6 +165,23 @@ static void check_items(yoke_executor *pool, int lost)
     }
 }
 
+/* All have run, and only the process's last word is missing: none is lost, and none runs again. */
+static void test_items_without_reply(void **state)
+{
+    (void)state;
+    int items[10], results[10], statuses[10];
+    for (int k = 0; k < 10; k++)
+        items[k] = k;
+    yoke_executor *pool = open_with_fault(STEP_RAN, ACT_KILL);
+    const yoke_map_options o = {.chunk = 10, .statuses = statuses};
+    assert_int_equal(yoke_map_on(pool, &o, own_number, 10, items, sizeof(int), results, sizeof(int)), YOKE_OK);
+    for (int k = 0; k < 10; k++) {
+        assert_int_equal(statuses[k], 0);
+        assert_int_equal(results[k], results[0]); /* in one process */
+    }
+    end_pool(pool);
+}
+
 static void test_items(void **state)
 {
     (void)state;
@@ -114,6 +202,94 @@ static void test_items(void **state)
     end_pool(pool);
 }
 
+/* --- limits and retries of each item --- */
+
+typedef struct trial {
+    unsigned *tries; /* in a shared array: how often it was tried */
+    unsigned deaths; /* so often its process dies */
+    int ms;          /* and then it takes so long; below 0: for ever */
+} trial;
+
+static int try_item(void *item, void *result)
+{
+    const trial *t = item;
+    const unsigned before = __atomic_fetch_add(t->tries, 1, __ATOMIC_RELAXED);
+    if (before < t->deaths)
+        (void)raise(SIGKILL);
+    if (t->ms < 0)
+        return sleep_for_ever(item, result);
+    sleep_ns(t->ms * (int64_t)MS);
+    *(unsigned *)result = before + 1;
+    return 0;
+}
+
+enum { TRIALS = 30 };
+
+static int map_trials(yoke_executor *pool, trial *t, yoke_map_options o, unsigned *results, int *statuses)
+{
+    memset(t->tries, 0, TRIALS * sizeof *t->tries);
+    o.chunk = TRIALS;
+    o.statuses = statuses;
+    return yoke_map_on(pool, &o, try_item, TRIALS, t, sizeof *t, results, sizeof *results);
+}
+
+static void test_item_retries(void **state)
+{
+    (void)state;
+    trial t[TRIALS];
+    unsigned results[TRIALS], *tries = yoke_alloc_shared(TRIALS * sizeof *tries, YOKE_PLACE_DEFAULT);
+    int statuses[TRIALS];
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1, .restarts = 1000});
+    assert_non_null(tries);
+    for (unsigned k = 0; k < TRIALS; k++)
+        t[k] = (trial){.tries = &tries[k], .deaths = k % 4};
+    assert_int_equal(map_trials(pool, t, (yoke_map_options){.retries = 3}, results, statuses), YOKE_OK);
+    for (unsigned k = 0; k < TRIALS; k++)
+        assert_true(results[k] == k % 4 + 1 && tries[k] == k % 4 + 1);
+    assert_int_equal(map_trials(pool, t, (yoke_map_options){.retries = 1}, results, statuses), YOKE_ECRASH);
+    assert_told("item 2: ");
+    for (unsigned k = 0; k < TRIALS; k++) {
+        assert_int_equal(statuses[k], k % 4 > 1 ? YOKE_ECRASH : 0);
+        assert_int_equal(results[k], k % 4 > 1 ? 0 : k % 4 + 1);
+        assert_int_equal(tries[k], k % 4 > 1 ? 2 : k % 4 + 1);
+    }
+    end_pool(pool);
+    assert_int_equal(yoke_free(tries), YOKE_OK);
+}
+
+static void test_item_limits(void **state)
+{
+    (void)state;
+    const int64_t limit = SANITIZED ? 1000 * MS : 250 * MS;
+    trial t[TRIALS];
+    unsigned results[TRIALS], *tries = yoke_alloc_shared(TRIALS * sizeof *tries, YOKE_PLACE_DEFAULT);
+    int statuses[TRIALS];
+    yoke_executor *pool = open_pool((yoke_process_pool_options){.processes = 1});
+    assert_non_null(tries);
+    for (unsigned k = 0; k < TRIALS; k++)
+        t[k] = (trial){.tries = &tries[k], .ms = k == 4 || k == TRIALS - 1 ? -1 : SANITIZED ? 40 : 10};
+    const yoke_map_options o = {.time_limit_ns = limit, .retries = 5};
+    assert_int_equal(map_trials(pool, t, o, results, statuses), YOKE_ETIMEDOUT);
+    assert_told("item 4: ");
+    assert_told("time limit of");
+    for (unsigned k = 0; k < TRIALS; k++) { /* together they take longer than the limit of each */
+        assert_int_equal(statuses[k], t[k].ms < 0 ? YOKE_ETIMEDOUT : 0);
+        assert_int_equal(results[k], t[k].ms < 0 ? 0 : 1);
+        assert_int_equal(tries[k], 1);
+    }
+    const yoke_map_options bad_limit = {.time_limit_ns = -1}, bad_retries = {.retries = 256};
+    assert_int_equal(map_trials(pool, t, bad_limit, results, statuses), YOKE_EINVAL);
+    assert_int_equal(map_trials(pool, t, bad_retries, results, statuses), YOKE_EINVAL);
+    yoke_executor *threads = yoke_thread_pool(1);
+    assert_non_null(threads);
+    assert_int_equal(map_trials(threads, t, o, results, statuses), YOKE_EINVAL);
+    assert_told("thread");
+    assert_int_equal(yoke_join(threads, 0), YOKE_OK);
+    end_pool(pool);
+    assert_int_equal(yoke_free(tries), YOKE_OK);
+}
+
+/* After the last item, before the answer: nothing is lost. */
 /* --- how it died --- */
 
 static void test_signals_and_exits(void **state)
@@ -286,7 +462,12 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_killed_at_each_step),
         cmocka_unit_test(test_killed_at_start),
+        cmocka_unit_test(test_last_words),
+        cmocka_unit_test(test_killed_after_a_refusal),
         cmocka_unit_test(test_items),
+        cmocka_unit_test(test_item_retries),
+        cmocka_unit_test(test_item_limits),
+        cmocka_unit_test(test_items_without_reply),
         cmocka_unit_test(test_signals_and_exits),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_limits),

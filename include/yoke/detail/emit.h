@@ -231,7 +231,9 @@
     extern const char yoke__##name##_arguments[YOKE__COUNT params];                                           \
     YOKE__EXTERN const yoke_kernel yoke__kernel_##name;                                                      \
     YOKE__EXTERN int yoke__##verb##_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options,          \
-                                      __VA_ARGS__ YOKE__EACH(YOKE__TYPED, name, params));
+                                      __VA_ARGS__ YOKE__EACH(YOKE__TYPED, name, params));                      \
+    YOKE__EXTERN int yoke__async_##verb##_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options,    \
+                                      yoke_future *yoke__future, __VA_ARGS__ YOKE__EACH(YOKE__TYPED, name, params));
 #define YOKE__DECLARE_MAP(name, params) YOKE__DECLARE_ANY(name, params, map, size_t yoke__n)
 #define YOKE__DECLARE_MAP_2D(name, params) \
     YOKE__DECLARE_ANY(name, params, map_2d, size_t yoke__w, size_t yoke__h)
@@ -245,6 +247,13 @@
         void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
         return yoke_launch_map(yoke__runtime, yoke__options, &yoke__kernel_##name, yoke__n, 1,                 \
                                yoke__arguments);                                                               \
+    }                                                                                                          \
+    int yoke__async_map_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options,                 \
+                               yoke_future *yoke__future, size_t yoke__n YOKE__EACH(YOKE__TYPED, name, params))\
+    {                                                                                                          \
+        void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
+        return yoke_launch_map_async(yoke__runtime, yoke__options, yoke__future, &yoke__kernel_##name,         \
+                                     yoke__n, 1, yoke__arguments);                                             \
     }
 #define YOKE__LAUNCH_MAP_2D(name, params)                                                                      \
     int yoke__map_2d_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options, size_t yoke__w,    \
@@ -253,6 +262,14 @@
         void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
         return yoke_launch_map(yoke__runtime, yoke__options, &yoke__kernel_##name, yoke__w, yoke__h,           \
                                yoke__arguments);                                                               \
+    }                                                                                                          \
+    int yoke__async_map_2d_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options,              \
+                                  yoke_future *yoke__future, size_t yoke__w,                                   \
+                                  size_t yoke__h YOKE__EACH(YOKE__TYPED, name, params))                        \
+    {                                                                                                          \
+        void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
+        return yoke_launch_map_async(yoke__runtime, yoke__options, yoke__future, &yoke__kernel_##name,         \
+                                     yoke__w, yoke__h, yoke__arguments);                                       \
     }
 #define YOKE__LAUNCH_LANES(name, params) YOKE__LAUNCH_MAP(name, params)
 #define YOKE__LAUNCH_LANES_2D(name, params) YOKE__LAUNCH_MAP_2D(name, params)

@@ -129,6 +129,14 @@
         void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
         return yoke_launch_reduce(yoke__runtime, yoke__options, &yoke__kernel_##name, yoke__n, yoke__r,        \
                                   yoke__arguments);                                                            \
+    }                                                                                                          \
+    int yoke__async_reduce_##name(yoke_runtime *yoke__runtime, const yoke_options *yoke__options,              \
+                                  yoke_future *yoke__future, size_t yoke__n,                                   \
+                                  yoke__##name##_result *yoke__r YOKE__EACH(YOKE__TYPED, name, params))        \
+    {                                                                                                          \
+        void *const yoke__arguments[] = {YOKE__EACH(YOKE__STORE, name, params)};                               \
+        return yoke_launch_reduce_async(yoke__runtime, yoke__options, yoke__future, &yoke__kernel_##name,      \
+                                        yoke__n, yoke__r, yoke__arguments);                                    \
     }
 
 #endif

@@ -16,5 +16,10 @@ int main(void)
         if (!(y[k] >= x[k] * x[k] && y[k] <= x[k] * x[k]))
             return 1;
     }
+    yoke_future future = {0};
+    if (parallel_map_async(&future, square, 5, y, x) != YOKE_OK || yoke_result(&future, NULL, 0, 0) != YOKE_OK) {
+        fprintf(stderr, "%s\n", yoke_error_detail());
+        return 1;
+    }
     return 0;
 }
