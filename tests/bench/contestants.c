@@ -15,6 +15,13 @@ static const char *const omp_passive[] = {"OMP_PROC_BIND=true", "OMP_WAIT_POLICY
 static const char *const one_avx512[] = {"YOKE_WORKERS=1", "YOKE_ISA=avx512", NULL};
 static const char *const one_avx2[] = {"YOKE_WORKERS=1", "YOKE_ISA=avx2", NULL};
 static const char *const one_baseline[] = {"YOKE_WORKERS=1", "YOKE_ISA=baseline", NULL};
+/* StarPU remembers so many tasks only: a million would not fit into memory. */
+static const char *const starpu[] = {"STARPU_SILENT=1", "STARPU_LIMIT_MAX_SUBMITTED_TASKS=20000",
+                                     "STARPU_LIMIT_MIN_SUBMITTED_TASKS=10000", NULL};
+/* Its tracker of semaphores complains when the contestant is ended. */
+static const char *const loky[] = {"PYTHONWARNINGS=ignore", NULL};
+/* Empty environments, each with another address: a process for each. */
+static const char *const apart[8][1];
 
 /* clang-format off */
 const struct bench_entry bench_entries[BENCH_ENTRIES] = {
@@ -42,12 +49,29 @@ const struct bench_entry bench_entries[BENCH_ENTRIES] = {
     {"yoke_opencl",     "bench_yoke_opencl", "default", none,           BENCH_REFERENCE, BENCH_OPENCL},
     {"opencl_map_all",  "bench_opencl",    "all",      none,            BENCH_REFERENCE, BENCH_CALLS},
     {"opencl_bare",     "bench_opencl",    "bare",     none,            BENCH_REFERENCE, BENCH_CALLS},
+    {"tasks_serial",    "bench_tasks_serial",    "tasks",   none,            BENCH_SERIAL,    BENCH_ANY_TASKS},
+    {"tasks_yoke",      "bench_tasks_yoke",      "threads", apart[0],        BENCH_YOKE,      BENCH_TASK_RUNTIMES | BENCH_THREAD_POOLS},
+    {"yoke_helps",      "bench_tasks_yoke",      "helps",   apart[7],        BENCH_REFERENCE, BENCH_TASK_RUNTIMES},
+    {"yoke_map",        "bench_tasks_yoke",      "map",     apart[1],        BENCH_REFERENCE, BENCH_TASK_RUNTIMES},
+    {"tasks_tbb",       "bench_tasks_tbb",       "group",   apart[0],        BENCH_PEER,      BENCH_TASK_RUNTIMES},
+    {"tbb_enqueue",     "bench_tasks_tbb",       "enqueue", apart[1],        BENCH_PEER,      BENCH_TASK_RUNTIMES},
+    {"tasks_omp_gcc",   "bench_tasks_omp_gcc",   "tasks",   gomp_spinning,   BENCH_PEER,      BENCH_TASK_RUNTIMES},
+    {"tasks_omp_clang", "bench_tasks_omp_clang", "tasks",   libomp_spinning, BENCH_PEER,      BENCH_TASK_RUNTIMES},
+    {"starpu",          "bench_tasks_starpu",    "tasks",   starpu,          BENCH_PEER,      BENCH_TASK_RUNTIMES},
+    {"ThreadPool",          "bench_python", "ThreadPool",          apart[2], BENCH_PEER,      BENCH_THREAD_POOLS},
+    {"ThreadPoolExecutor",  "bench_python", "ThreadPoolExecutor",  apart[3], BENCH_PEER,      BENCH_THREAD_POOLS},
+    {"yoke_processes",  "bench_tasks_yoke",      "processes", apart[4],      BENCH_YOKE,      BENCH_PROCESS_POOLS},
+    {"Pool",                "bench_python", "Pool",                apart[5], BENCH_PEER,      BENCH_PROCESS_POOLS},
+    {"ProcessPoolExecutor", "bench_python", "ProcessPoolExecutor", apart[6], BENCH_PEER,      BENCH_PROCESS_POOLS},
+    {"loky",                "bench_python", "loky",                loky,     BENCH_PEER,      BENCH_PROCESS_POOLS},
 };
 
 #define STREAMED (BENCH_MAIN | BENCH_TRAFFIC)
 #define LATENCY (BENCH_MAIN | BENCH_BARE)
 #define IDLE (BENCH_MAIN | BENCH_WAITING)
 #define LIMITS (BENCH_TRAFFIC | BENCH_ALONE)
+#define THREADS (BENCH_TASK_RUNTIMES | BENCH_THREAD_POOLS)
+#define PROCESSES BENCH_PROCESS_POOLS
 #define RUN BENCH_THROUGHPUT
 
 const struct bench_plan bench_plans[] = {
@@ -84,6 +108,24 @@ const struct bench_plan bench_plans[] = {
     {"opencl_options",  BENCH_OPENCL,               RUN,   true,  {1e6}},
     {"opencl_heat",     BENCH_OPENCL,               RUN,   true,  {2048 * 2048}},
     {"opencl_nbody",    BENCH_OPENCL,               RUN,   true,  {4096}},
+    {"tasks_one",       THREADS,                    0,     true,  {1}},
+    {"tasks_one",       THREADS,                    1000,  false, {1}},
+    {"tasks_one",       PROCESSES,                  0,     true,  {1}},
+    {"tasks_empty",     BENCH_TASK_RUNTIMES,        RUN,   true,  {1e4}},
+    {"tasks_empty",     BENCH_TASK_RUNTIMES,        RUN,   false, {1e6}},
+    {"tasks_1us",       BENCH_TASK_RUNTIMES,        RUN,   true,  {1e4}},
+    {"tasks_1us",       BENCH_TASK_RUNTIMES,        RUN,   false, {1e6}},
+    {"tasks_10us",      BENCH_TASK_RUNTIMES,        RUN,   true,  {1e4}},
+    {"tasks_10us",      BENCH_TASK_RUNTIMES,        RUN,   false, {1e6}},
+    {"tasks_100us",     BENCH_TASK_RUNTIMES,        RUN,   true,  {1e3}},
+    {"tasks_100us",     BENCH_TASK_RUNTIMES,        RUN,   false, {2e4}},
+    {"tasks_fib",       BENCH_TASK_RUNTIMES,        RUN,   true,  {20}},
+    {"tasks_fib",       BENCH_TASK_RUNTIMES,        RUN,   false, {27}},
+    {"tasks_fib_cut",   BENCH_TASK_RUNTIMES,        RUN,   true,  {32}},
+    {"tasks_map",       BENCH_THREAD_POOLS,         RUN,   true,  {1e4}},
+    {"tasks_map",       BENCH_THREAD_POOLS,         RUN,   false, {1e6}},
+    {"tasks_map",       PROCESSES,                  RUN,   true,  {1e4}},
+    {"tasks_map",       PROCESSES,                  RUN,   false, {1e6}},
 };
 /* clang-format on */
 

@@ -16,15 +16,19 @@ enum bench_role {
 
 /* Groups that a contestant belongs to, and that a case asks for. */
 enum {
-    BENCH_MAIN = 1,     /* serial, the peers at their best, Yoke */
-    BENCH_BARE = 2,     /* the bare cost of a parallel loop */
-    BENCH_WAITING = 4,  /* the peers' other ways of waiting */
-    BENCH_TRAFFIC = 8,  /* bandwidth on all cores */
-    BENCH_ALONE = 16,   /* the same on one core */
-    BENCH_LANES = 32,   /* Mandelbrot on one core by instruction set */
-    BENCH_BY_HAND = 64, /* Mandelbrot by hand on all cores */
-    BENCH_OPENCL = 128, /* kernels on an OpenCL device: by hand, and Yoke's */
-    BENCH_CALLS = 256   /* the same by hand, with other calls around the kernel */
+    BENCH_MAIN = 1,             /* serial, the peers at their best, Yoke */
+    BENCH_BARE = 2,             /* the bare cost of a parallel loop */
+    BENCH_WAITING = 4,          /* the peers' other ways of waiting */
+    BENCH_TRAFFIC = 8,          /* bandwidth on all cores */
+    BENCH_ALONE = 16,           /* the same on one core */
+    BENCH_LANES = 32,           /* Mandelbrot on one core by instruction set */
+    BENCH_BY_HAND = 64,         /* Mandelbrot by hand on all cores */
+    BENCH_OPENCL = 128,         /* kernels on an OpenCL device: by hand, and Yoke's */
+    BENCH_CALLS = 256,          /* the same by hand, with other calls around the kernel */
+    BENCH_TASK_RUNTIMES = 512,  /* tasks in C and C++ */
+    BENCH_THREAD_POOLS = 1024,  /* Python's, and Yoke's */
+    BENCH_PROCESS_POOLS = 2048, /* the same of processes */
+    BENCH_ANY_TASKS = BENCH_TASK_RUNTIMES | BENCH_THREAD_POOLS | BENCH_PROCESS_POOLS
 };
 
 struct bench_entry {
@@ -36,7 +40,7 @@ struct bench_entry {
     unsigned groups;
 };
 
-enum { BENCH_ENTRIES = 24 };
+enum { BENCH_ENTRIES = 39 };
 extern const struct bench_entry bench_entries[BENCH_ENTRIES];
 
 /* Number of the entry, or -1. */

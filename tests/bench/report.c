@@ -1,7 +1,10 @@
 #include "report.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "tasks.h"
 
 #define COLUMN 9
 
@@ -41,6 +44,15 @@ const char *bench_size(size_t n, char text[BENCH_TIME_SIZE])
     return text;
 }
 
+/* The one of Yoke's entries that ratios in this group are against. */
+static int entry_of_yoke(unsigned groups)
+{
+    return bench_entry_find((groups & BENCH_OPENCL) != 0          ? "yoke_opencl"
+                            : (groups & BENCH_PROCESS_POOLS) != 0 ? "yoke_processes"
+                            : (groups & BENCH_ANY_TASKS) != 0     ? "tasks_yoke"
+                                                                  : "yoke");
+}
+
 static const char *const columns[] = {"serial", "omp_gcc", "omp_clang", "tbb_static", "tbb_affinity", "yoke"};
 enum { COLUMNS = sizeof columns / sizeof columns[0] };
 
@@ -54,9 +66,17 @@ static bool is_column(int entry)
     return false;
 }
 
-void bench_report_head(void)
+void bench_report_head(bool tasks)
 {
     printf("Medians per call; ratios are medians of paired ones, theirs / Yoke's: above 1 Yoke is faster.\n\n");
+    if (tasks) {
+        printf("Each: time per task, or per item of a map. Beyond work: the same less an even share of the\n"
+               "serial time. A microsecond of work is %s dependent steps.\n\n",
+               getenv("BENCH_SPIN"));
+        printf("%-16s %8s %-9s %9s %9s %11s %9s %15s\n", "workload", "n", "calls", "time", "each", "beyond work",
+               "ratio", "quartiles");
+        return;
+    }
     printf("%-16s %8s %-9s", "workload", "n", "calls");
     for (int k = 0; k < COLUMNS; k++)
         printf(" %12s", columns[k]);
@@ -169,9 +189,64 @@ static void print_device(const struct bench_result *result, enum bench_part part
     print_others(result, part, true);
 }
 
+/* Tasks, or items of a map. */
+static double tasks_of(const struct bench_result *result)
+{
+    if (result->workload->kind != BENCH_FIB)
+        return (double)result->n;
+    double tasks = 0.0, before = 0.0; /* each beyond the cut makes one, as do those below it */
+    for (size_t n = (size_t)result->workload->iterations; n < result->n; n++) {
+        double next = 1.0 + tasks + before;
+        before = tasks;
+        tasks = next;
+    }
+    return tasks;
+}
+
+/* What a task takes beyond its share of the work itself; NaN where that means nothing. */
+static double beyond_work(const struct bench_result *result, int entry)
+{
+    if (result->workload->kind == BENCH_SQUARES || result->plan->gap != BENCH_THROUGHPUT)
+        return NAN;
+    double work = bench_median(result, bench_entry_find("tasks_serial"), BENCH_P50);
+    return (bench_median(result, entry, BENCH_P50) - work / bench_threads()) / tasks_of(result);
+}
+
+/* A line for each contestant. */
+static void print_tasks(const struct bench_result *result, enum bench_part part)
+{
+    char text[BENCH_TIME_SIZE];
+    int mine = entry_of_yoke(result->plan->groups);
+    print_name(result, part);
+    printf(" %u %s\n", bench_threads(), (result->plan->groups & BENCH_PROCESS_POOLS) != 0 ? "processes" : "threads");
+    for (int k = 0; k < BENCH_ENTRIES; k++) {
+        enum bench_state state = result->of[k].state;
+        if (state == BENCH_ABSENT)
+            continue;
+        printf("    %-32s", bench_entries[k].name);
+        if (state != BENCH_MEASURED) {
+            printf(" %9s\n", state == BENCH_MISSING ? "not here" : state_names[state]);
+            continue;
+        }
+        struct bench_ratio ratio = bench_paired(result, mine, k, part);
+        double median = bench_median(result, k, part);
+        printf(" %9s", bench_time(median, text));
+        printf(" %9s", bench_time(median / tasks_of(result), text));
+        printf(" %11s", bench_time(beyond_work(result, k), text));
+        print_ratio(ratio.median, 9);
+        print_ratio(ratio.low, 7);
+        print_ratio(ratio.high, 7);
+        printf("\n");
+    }
+}
+
 void bench_report_result(const struct bench_result *result)
 {
-    if ((result->plan->groups & BENCH_OPENCL) != 0) {
+    if ((result->plan->groups & BENCH_ANY_TASKS) != 0) {
+        print_tasks(result, BENCH_P50);
+        if (result->plan->gap != BENCH_THROUGHPUT)
+            print_tasks(result, BENCH_P99);
+    } else if ((result->plan->groups & BENCH_OPENCL) != 0) {
         print_device(result, BENCH_P50);
         if (result->plan->gap != BENCH_THROUGHPUT)
             print_device(result, BENCH_P99);
@@ -205,7 +280,7 @@ static void csv_number(FILE *file, double value)
 
 void bench_csv_result(FILE *file, const struct bench_result *result)
 {
-    int mine = bench_entry_find((result->plan->groups & BENCH_OPENCL) != 0 ? "yoke_opencl" : "yoke");
+    int mine = entry_of_yoke(result->plan->groups);
     bool single = result->plan->gap != BENCH_THROUGHPUT;
     for (int k = 0; k < BENCH_ENTRIES; k++) {
         if (result->of[k].state == BENCH_ABSENT)

@@ -6,7 +6,8 @@
 
 #include "rounds.h"
 
-void bench_report_head(void);
+/* tasks: nothing but cases about tasks follows. */
+void bench_report_head(bool tasks);
 void bench_report_result(const struct bench_result *result);
 
 void bench_csv_head(FILE *file);

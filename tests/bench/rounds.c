@@ -18,12 +18,12 @@
 #define MILLISECONDS 30
 #define QUICK_MILLISECONDS 12
 #define HOT_CALLS 20000u
-#define LAUNCHES 2000u    /* the same, of a device */
+#define LAUNCHES 2000u    /* the same, of a device or another process */
 #define IDLE_SECONDS 0.25 /* per contestant and round, spent in gaps */
 #define IDLE_CALLS 40     /* but at least so many calls */
 #define ATTEMPTS 3
 #define DISTURBED 0.02 /* of a turn spent waiting for a CPU */
-#define PATIENCE 60.0
+#define PATIENCE 120.0
 #define PREPARE_PATIENCE 300.0
 #define MEMORY_PART 0.6
 
@@ -175,7 +175,8 @@ static size_t gap_calls(const struct bench_settings *settings, const struct benc
 {
     const long gap = plan->gap;
     if (gap == 0)
-        return ((plan->groups & BENCH_OPENCL) != 0 ? LAUNCHES : HOT_CALLS) / (settings->quick ? 4u : 1u);
+        return ((plan->groups & (BENCH_OPENCL | BENCH_PROCESS_POOLS)) != 0 ? LAUNCHES : HOT_CALLS) /
+               (settings->quick ? 4u : 1u);
     size_t calls = (size_t)fmax(IDLE_CALLS, IDLE_SECONDS * 1e6 / (double)gap);
     return settings->quick ? calls / 2 : calls;
 }

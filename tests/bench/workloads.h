@@ -10,6 +10,9 @@
  *                  (-2 + 2.5 i / width, -1.25 + 2.5 j / height); one int32_t per pixel
  *   nbody          accelerations of bodies of mass m: a_i = sum_j m_j d / (|d|^2 + softening)^1.5, d = p_j - p_i
  *   heat           y = c + 0.1 (left + right + above + below - 4 c); the border is copied
+ *   tasks_...      independent tasks: nothing, or a spin (tasks.h) of `iterations` us whose result goes to the task's place;
+ *                  tasks_fib: n-th Fibonacci number, a task for one of each two branches, serial from `iterations`
+ *                  downward; tasks_map: y = x * x by a pool's map
  *   blur           Gaussian of radius 4, sigma 2, on interleaved 8-bit RGB; rows, then columns; clamped at the
  *                  border; rounded to 8 bits after each pass
  *
@@ -56,9 +59,12 @@ enum bench_kind {
     BENCH_NBODY,
     BENCH_HEAT,
     BENCH_BLUR,
-    BENCH_READ,    /* limits only: bandwidth of reading */
-    BENCH_WRITE,   /* limits only: bandwidth of writing */
-    BENCH_FMA,     /* limits only: item = 2 flops in float */
+    BENCH_READ,  /* limits only: bandwidth of reading */
+    BENCH_WRITE, /* limits only: bandwidth of writing */
+    BENCH_FMA,   /* limits only: item = 2 flops in float */
+    BENCH_TASKS,
+    BENCH_FIB,
+    BENCH_SQUARES,
     BENCH_HANDOVER /* limits only: item = a cache line to another core and back */
 };
 
@@ -77,7 +83,7 @@ struct bench_workload {
     double bytes;              /* that an item must move, streamed */
     double flops;              /* per item; 0: not counted */
     double tolerance;          /* of a checksum, relative */
-    int iterations;            /* mandelbrot: the limit */
+    int iterations;            /* mandelbrot: the limit; of tasks see above */
 };
 
 /* The workload of this name, or NULL. */
