@@ -1,0 +1,4 @@
+# How doxygen reads a public header: the comment at its top is about the file, and members that end with _ are the library's.
+1s|^/\* |/** |
+0,/\*\//s|\*/| @file */|
+/^    .*[a-z]_;/s|.*||
