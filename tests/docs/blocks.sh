@@ -35,7 +35,7 @@ fragment() { # NAME WHERE CONTEXT
     ln -s "../$1.c" "$work/in$1/block.c"
     [ -e "$here/context/$3.c" ] || { complain "$1" "$2" "there is no context $3"; return; }
     # shellcheck disable=SC2086
-    $CC $warnings -Wno-unused $CFLAGS -I "$work/in$1" -fsyntax-only "$here/context/$3.c" >"$work/$1.log" 2>&1 ||
+    $CC $warnings -Wno-unused -fopenmp $CFLAGS -I "$work/in$1" -fsyntax-only "$here/context/$3.c" >"$work/$1.log" 2>&1 ||
         complain "$1" "$2" "this block does not compile in tests/docs/context/$3.c"
 }
 
