@@ -20,6 +20,7 @@ for package in "$stage"/packages/*.deb; do
     for file in copyright changelog.gz changelog.Debian.gz; do
         dpkg-deb -c "$package" | grep -q "/doc/$name/$file\$" || fail "$name has no $file"
     done
+    dpkg-deb -c "$package" | grep -v '/$' | grep -qv '/share/doc/' || fail "$name is empty; does its install() name the component?"
     echo "$name: $(dpkg-deb -f "$package" Depends)"
 done >"$stage/list"
 cat "$stage/list"
