@@ -30,10 +30,14 @@ set_target_properties(yoke_objects PROPERTIES POSITION_INDEPENDENT_CODE ON C_VIS
 
 add_library(yoke SHARED)
 add_library(yoke_static STATIC)
-set_target_properties(yoke PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0)
+set_target_properties(yoke PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${yoke_soversion})
 set_target_properties(yoke_static PROPERTIES OUTPUT_NAME yoke)
 # Its threads and thread-local destructors must not outlive its code.
 target_link_options(yoke PRIVATE -Wl,-z,nodelete $<$<NOT:$<BOOL:${YOKE_SANITIZED}>>:-Wl,--no-undefined>)
+# Symbols get a version; which of them are exported at all, YOKE_API in the sources says.
+set(yoke_versions ${PROJECT_SOURCE_DIR}/cmake/abi/versions.map)
+target_link_options(yoke PRIVATE -Wl,--version-script=${yoke_versions})
+set_target_properties(yoke PROPERTIES LINK_DEPENDS ${yoke_versions})
 # The linker's bounds of the section of helper texts are each library's own.
 include(CheckLinkerFlag)
 check_linker_flag(C -Wl,-z,start-stop-visibility=hidden YOKE_HIDES_SECTION_BOUNDS)
@@ -58,21 +62,23 @@ target_compile_definitions(yoke_internal INTERFACE _GNU_SOURCE=)
 add_executable(yoke-topology tools/topology_helper.c)
 yoke_warnings(yoke-topology)
 target_link_libraries(yoke-topology PRIVATE yoke_internal PkgConfig::hwloc)
-install(TARGETS yoke-topology DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/yoke)
+install(TARGETS yoke-topology DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/yoke COMPONENT runtime)
 
-install(TARGETS yoke yoke_static EXPORT yoke-targets)
-install(DIRECTORY include/yoke DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h"
+# Components are what packages are made of (package.cmake): runtime, loop, dev.
+install(TARGETS yoke yoke_static EXPORT yoke-targets ARCHIVE COMPONENT dev
+    LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev)
+install(DIRECTORY include/yoke DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.h"
     PATTERN "loop.h" EXCLUDE)
 set(yoke_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/yoke)
-install(EXPORT yoke-targets NAMESPACE yoke:: DESTINATION ${yoke_cmake_dir})
+install(EXPORT yoke-targets NAMESPACE yoke:: DESTINATION ${yoke_cmake_dir} COMPONENT dev)
 configure_package_config_file(cmake/yokeConfig.cmake.in yokeConfig.cmake INSTALL_DESTINATION ${yoke_cmake_dir})
 write_basic_package_version_file(yokeConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/yokeConfig.cmake ${PROJECT_BINARY_DIR}/yokeConfigVersion.cmake
-        DESTINATION ${yoke_cmake_dir})
+        DESTINATION ${yoke_cmake_dir} COMPONENT dev)
 
 # Paths in the .pc file are relative to it: the tree may move.
 file(RELATIVE_PATH pc_up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
 string(REGEX REPLACE "/$" "" pc_up ${pc_up})
 list(JOIN hwloc_LDFLAGS " " hwloc_flags)
 configure_file(cmake/yoke.pc.in yoke.pc @ONLY)
-install(FILES ${PROJECT_BINARY_DIR}/yoke.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${PROJECT_BINARY_DIR}/yoke.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)

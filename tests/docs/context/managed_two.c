@@ -1,0 +1,2 @@
+#define CHAIN_OF_TWO
+#include "managed.c"
