@@ -133,25 +133,50 @@ void errand_abandon(errand *e)
 /* --- the end of the process --- */
 
 static _Atomic uint32_t under_way; /* errands; a futex */
-static atomic_bool leaving;
-static _Atomic unsigned forks; /* when the exit handler was registered */
+static atomic_bool awaited, leaving;
+static _Atomic unsigned forks; /* when a servant was last started */
 
 /* Exit handlers of the driver's libraries tear down what a compiler on another thread still uses. */
-static void await_quiet(void)
+static void await_errands(void)
 {
+    static atomic_bool gave_up; /* one such wait is enough */
     const int64_t until = yoke__now_ns() + EXIT_WAIT_NS;
     uint32_t count;
     if (atomic_load(&forks) != yoke__fork_count())
         return; /* a child has none of the threads */
-    atomic_store(&leaving, true);
-    while ((count = atomic_load(&under_way)) != 0 && yoke__now_ns() < until)
+    atomic_store(&awaited, true);
+    while ((count = atomic_load(&under_way)) != 0 && !atomic_load(&gave_up) && yoke__now_ns() < until)
         yoke__futex_wait(&under_way, count, until - yoke__now_ns());
+    atomic_store(&gave_up, count != 0);
+}
+
+static void await_quiet(void)
+{
+    atomic_store(&leaving, true);
+    await_errands();
+}
+
+/* Libraries that are just being loaded register handlers that run before ours. The C library ends what is local to the
+ * thread that calls exit() before all handlers: for the main thread, which is the usual one, that is ours, too. It may
+ * also mean that this thread ends alone, so nothing is called off. */
+static void await_at_main_end(void *nothing)
+{
+    (void)nothing;
+    await_errands();
+}
+
+extern int __cxa_thread_atexit_impl(void (*)(void *), void *, void *) __attribute__((weak));
+extern void *__dso_handle __attribute__((visibility("hidden")));
+
+__attribute__((constructor)) static void watch_main_thread(void)
+{
+    if (__cxa_thread_atexit_impl != NULL && syscall(SYS_gettid) == getpid())
+        (void)__cxa_thread_atexit_impl(await_at_main_end, NULL, &__dso_handle);
 }
 
 void servant_quiet_at_exit(void)
 {
     static atomic_bool registered; /* once, for each would wait; a forked child inherits it */
-    atomic_store(&forks, yoke__fork_count());
     if (!atomic_exchange(&registered, true))
         (void)atexit(await_quiet);
 }
@@ -167,7 +192,7 @@ static void run_errand(servant *s, errand *e)
         const bool woke = finish(e);
         s->delay_ns = woke && s->spin_limit_ns != 0 ? WAKE_NS : 0;
     }
-    if (atomic_fetch_sub(&under_way, 1) == 1 && atomic_load(&leaving))
+    if (atomic_fetch_sub(&under_way, 1) == 1 && atomic_load(&awaited))
         yoke__futex_wake(&under_way, INT_MAX);
 }
 
@@ -330,6 +355,7 @@ servant *servant_start(const yoke__topology *topology, const char *name, int nod
     s->gap_ns = 4 * s->spin_limit_ns;
     atomic_init(&s->holders, 2);
     (void)snprintf(s->name, sizeof s->name, "%s", name);
+    atomic_store(&forks, yoke__fork_count());
     const int status = yoke__thread_start(&s->thread, STACK_BYTES, servant_main, s);
     if (status == YOKE_OK)
         return s;

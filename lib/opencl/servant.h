@@ -30,7 +30,8 @@ servant *servant_start(const yoke__topology *topology, const char *name, int nod
  * a driver has started its own. What `background` does at the start. */
 void servant_give_way(void);
 /* From now on the end of the process waits for errands under way, two seconds at most, before exit handlers that were
- * registered until now run: those of the driver's libraries, when it is called after these were loaded. */
+ * registered until now run: those of the driver's libraries, when it is called after these were loaded. Where the main
+ * thread calls exit(), it waits before all handlers anyway. */
 void servant_quiet_at_exit(void);
 /* Errands are run in the order in which they were sent. Sets up the errand's own members but for run and dispose. Takes
  * no lock, and wakes the servant only when that sleeps. */

@@ -357,6 +357,25 @@ static void exit_does_not_wait_for_devices(void **state)
     }
 }
 
+static int leave_while_looking(void)
+{
+    CHECK(begin() == 0);
+    CHECK(control("fault clGetDeviceIDs:1:load=300") == 0);
+    const int64_t start = yoke__now_ns();
+    while (yoke__now_ns() - start < 8000 * MS && control("fired?") == 0)
+        CHECK(parallel_map(dev_heavy, LARGE, x, y) == YOKE_OK);
+    CHECK(control("fired?") == 1);
+    return 0; /* and exit() */
+}
+
+/* Handlers that it registers meanwhile run before any that could have been registered by then. */
+static void exit_waits_for_a_driver_that_is_being_loaded(void **state)
+{
+    (void)state;
+    if (!emulated("looking for devices takes longer than a test may"))
+        assert_true(succeeds(leave_while_looking));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -368,6 +387,7 @@ int main(void)
         cmocka_unit_test(fork_before_devices_were_used_leaves_them_to_the_child),
         cmocka_unit_test(fork_leaves_the_child_its_workers_and_no_device),
         cmocka_unit_test(exit_does_not_wait_for_devices),
+        cmocka_unit_test(exit_waits_for_a_driver_that_is_being_loaded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
  *   hang         the call blocks until "release"; then it goes on
  *   stall        the enqueued command does not end until "release"
  *   delay=ms     the call takes so long
+ *   load=ms      the same, as it loads libraries: it registers an exit handler, and aborts if that runs meanwhile
  *   evstatus=-5  the enqueue succeeds; the command does nothing and its event ends so
  *   flip         one bit of what is read, mapped, written or computed is wrong
  *   overrun      8 bytes past the end of what is read or mapped are overwritten

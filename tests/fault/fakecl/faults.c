@@ -1,6 +1,7 @@
 /* Counts the calls and makes them fail; fakecl_ctl. */
 #include <errno.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <time.h>
 
 #include "tests/fault/fakecl/fake.h"
@@ -13,6 +14,7 @@ typedef enum action {
     ACT_HANG,
     ACT_STALL,
     ACT_DELAY,
+    ACT_LOAD,
     ACT_STATUS,
     ACT_FLIP,
     ACT_OVERRUN,
@@ -58,8 +60,9 @@ static bool parse_action(const char *text, fault *f)
     static const struct {
         const char *name;
         action action;
-    } names[] = {{"lost", ACT_LOST},        {"hang", ACT_HANG}, {"stall", ACT_STALL},     {"delay=", ACT_DELAY},
-                 {"evstatus=", ACT_STATUS}, {"flip", ACT_FLIP}, {"overrun", ACT_OVERRUN}, {"abort", ACT_ABORT}};
+    } names[] = {{"lost", ACT_LOST},    {"hang", ACT_HANG},       {"stall", ACT_STALL},
+                 {"delay=", ACT_DELAY}, {"load=", ACT_LOAD},      {"evstatus=", ACT_STATUS},
+                 {"flip", ACT_FLIP},    {"overrun", ACT_OVERRUN}, {"abort", ACT_ABORT}};
     char *end;
     for (size_t k = 0; k < sizeof names / sizeof names[0]; k++) {
         size_t length = strlen(names[k].name);
@@ -134,6 +137,22 @@ static void hang(void)
         (void)pthread_cond_wait(&fake.changed, &fake.lock);
 }
 
+static atomic_bool torn_down;
+
+static void tear_down(void)
+{
+    atomic_store(&torn_down, true);
+}
+
+/* What follows calls into libraries whose exit handlers must not have run. */
+static void load_for(long ms)
+{
+    (void)atexit(tear_down);
+    sleep_for_ns((uint64_t)(ms > 0 ? ms : 0) * 1000000);
+    if (atomic_load(&torn_down))
+        abort();
+}
+
 static void suffer(const fault *f, cl_device_id device, verdict *v)
 {
     fired++;
@@ -149,6 +168,11 @@ static void suffer(const fault *f, cl_device_id device, verdict *v)
     case ACT_DELAY:
         unlock();
         sleep_for_ns((uint64_t)(f->value > 0 ? f->value : 0) * 1000000);
+        lock();
+        break;
+    case ACT_LOAD:
+        unlock();
+        load_for(f->value);
         lock();
     }
 }
