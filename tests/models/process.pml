@@ -1,6 +1,5 @@
 /* The exchange between the program and a worker process: process_task.c, process.c on one side, serve.c on the other, all in
- * lib/executor. The worker may die at any step, be killed, lie, hang, close its connection, or leave a
- * child that keeps it open.
+ * lib/executor. The worker may die at any step, be killed, lie, hang, close its connection, or leave a child that keeps it open.
  * Without -DITEMS: tasks one after the other, with RETRIES; with it: one map whose items travel in batches. */
 #ifndef RETRIES
 #define RETRIES 0
