@@ -210,7 +210,9 @@ static void note_bad(yoke_future *const *futures, size_t k, progress *p)
 static int look_at_all(yoke_future *const *futures, size_t count, progress *p)
 {
     *p = (progress){count, count};
-    int status = futures != NULL || count == 0 ? YOKE_OK : check_all(futures, count, 0);
+    if (futures == NULL)
+        return check_all(futures, count, 0);
+    int status = YOKE_OK;
     for (size_t k = 0; k < count && status == YOKE_OK; k++) {
         if (k + AHEAD < count)
             __builtin_prefetch(futures[k + AHEAD]);
