@@ -72,6 +72,8 @@ unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most)
 void yoke__batch_give_back(lane *l, batch *b)
 {
     for (unsigned k = b->count; k-- > 0;) {
+        if (atomic_load_explicit(&b->slots[k].task, memory_order_relaxed) == NULL) /* as most are, and stay */
+            continue;
         yoke_future *f = yoke__batch_begin(b, k);
         if (f != NULL)
             yoke__lane_give_back(l, f);

@@ -15,7 +15,7 @@ static int call(yoke_future *f)
     return f->function_(f->argument_, f->result_to_);
 }
 
-static unsigned run(pool *p, yoke_future *f)
+static unsigned run(pool *p, yoke_future *f, yoke__frame **top)
 {
     if (f->skip_ != YOKE__CLAIMED) /* that left its room when it was cancelled */
         yoke__pool_leave_room(p);
@@ -25,12 +25,12 @@ static unsigned run(pool *p, yoke_future *f)
         yoke__future_finish(f, failed ? YOKE__FAILED : YOKE__CANCELLED, failed ? f->status_ : YOKE_ECANCELED);
         return failed ? YOKE__FAILED : YOKE__CANCELLED;
     }
-    yoke__frame frame;
-    yoke__frame_enter(&frame, f);
+    yoke__frame frame = {f, *top};
+    *top = &frame;
     const yoke__float_environment before = yoke__float_enter();
     const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
     yoke__float_leave(before);
-    yoke__frame_leave(&frame);
+    *top = frame.outer;
     const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
     yoke__future_finish(f, kind, status);
     return kind;
@@ -40,7 +40,7 @@ void yoke__pool_run_one(pool *p, yoke_future *f)
 {
     p->running++;
     pthread_mutex_unlock(&p->lock);
-    const unsigned kind = run(p, f);
+    const unsigned kind = run(p, f, yoke__frame_top());
     pthread_mutex_lock(&p->lock);
     p->running--;
     p->ended[kind - YOKE__DONE]++;
@@ -78,6 +78,7 @@ static void fetch(const yoke_future *f)
 static void run_batch(thread *t, unsigned count)
 {
     batch *b = &t->batch;
+    yoke__frame **top = yoke__frame_top();
     for (unsigned k = 0; k < count && (k == 0 || !must_give_way(t->lane, b)); k++) {
         yoke_future *f = yoke__batch_begin(b, k);
         if (f == NULL)
@@ -85,7 +86,7 @@ static void run_batch(thread *t, unsigned count)
         if (k + 1 < count)
             fetch(atomic_load_explicit(&b->slots[k + 1].task, memory_order_relaxed));
         count_up(&t->tally.begun);
-        count_up(&t->tally.ended[run(t->pool, f) - YOKE__DONE]);
+        count_up(&t->tally.ended[run(t->pool, f, top) - YOKE__DONE]);
     }
 }
 

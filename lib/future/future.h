@@ -114,6 +114,7 @@ typedef struct yoke__frame {
     struct yoke__frame *outer;
 } yoke__frame;
 
+yoke__frame **yoke__frame_top(void); /* where the thread has its innermost one */
 YOKE_COMPONENT void yoke__frame_enter(yoke__frame *frame, yoke_future *f);
 YOKE_COMPONENT void yoke__frame_leave(const yoke__frame *frame);
 bool yoke__frames_hold(const yoke_future *f);

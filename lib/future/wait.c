@@ -12,6 +12,11 @@ enum { ON_STACK = 32, SPIN_NS = 5000, AHEAD = 8 };
 static _Thread_local yoke__frame *innermost;
 static _Thread_local yoke__helper *helper_here;
 
+yoke__frame **yoke__frame_top(void)
+{
+    return &innermost;
+}
+
 void yoke__frame_enter(yoke__frame *frame, yoke_future *f)
 {
     *frame = (yoke__frame){f, innermost};
@@ -211,8 +216,9 @@ static void note_bad(yoke_future *const *futures, size_t k, progress *p)
 /* What each has come to, in one pass: with many, they come from memory. */
 static int look_at_all(yoke_future *const *futures, size_t count, progress *p)
 {
-    *p = (progress){count, count};
-    int status = futures != NULL || count == 0 ? YOKE_OK : check_all(futures, count, 0);
+    if (futures == NULL)
+        return check_all(futures, count, 0);
+    int status = YOKE_OK;
     for (size_t k = 0; k < count && status == YOKE_OK; k++) {
         if (k + AHEAD < count)
             __builtin_prefetch(futures[k + AHEAD]);
@@ -249,7 +255,7 @@ static int wait_for_all(yoke_future *const *futures, size_t count, int64_t deadl
 
 int yoke_gather(yoke_future *const *futures, size_t count, int64_t deadline_ns)
 {
-    progress p;
+    progress p = {count, count};
     int status = yoke__check_deadline(deadline_ns);
     if (status == YOKE_OK)
         status = look_at_all(futures, count, &p);
