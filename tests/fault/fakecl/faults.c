@@ -137,20 +137,21 @@ static void hang(void)
         (void)pthread_cond_wait(&fake.changed, &fake.lock);
 }
 
-static atomic_bool torn_down;
+static atomic_bool loading;
 
 static void tear_down(void)
 {
-    atomic_store(&torn_down, true);
+    if (atomic_load(&loading))
+        abort();
 }
 
-/* What follows calls into libraries whose exit handlers must not have run. */
+/* Libraries, whose exit handlers must not run meanwhile. */
 static void load_for(long ms)
 {
+    atomic_store(&loading, true);
     (void)atexit(tear_down);
     sleep_for_ns((uint64_t)(ms > 0 ? ms : 0) * 1000000);
-    if (atomic_load(&torn_down))
-        abort();
+    atomic_store(&loading, false);
 }
 
 static void suffer(const fault *f, cl_device_id device, verdict *v)
