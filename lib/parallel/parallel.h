@@ -44,6 +44,9 @@ static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
     return runtime != NULL ? runtime : yoke_default_runtime();
 }
 
+/* machine.c */
+yoke_topology yoke__public_topology(const yoke__topology *topology);
+
 int yoke__check_given_options(const yoke_options *options);
 
 /* YOKE_ALWAYS_DIVIDE and so on. NULL is fine. */

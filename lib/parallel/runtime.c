@@ -156,11 +156,6 @@ const char *yoke_isa(yoke_runtime *runtime)
     return runtime != NULL ? yoke__isa_name(runtime->isa) : NULL;
 }
 
-static yoke_topology_counts public_counts(yoke__topology_counts counts)
-{
-    return (yoke_topology_counts){counts.packages, counts.nodes, counts.caches, counts.cores, counts.pus};
-}
-
 int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
 {
     if (topology == NULL)
@@ -168,9 +163,7 @@ int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
-    *topology = (yoke_topology){public_counts(yoke__topology_machine(runtime->topology)),
-                                public_counts(yoke__topology_usable(runtime->topology)),
-                                yoke__topology_quota(runtime->topology)};
+    *topology = yoke__public_topology(runtime->topology);
     return YOKE_OK;
 }
 
