@@ -2,7 +2,13 @@
 # to its tests.
 file(GLOB yoke_tool_sources CONFIGURE_DEPENDS tools/yoke/*.c)
 list(FILTER yoke_tool_sources EXCLUDE REGEX "/main.c$")
-add_library(yoke_tool_objects OBJECT ${yoke_tool_sources})
+# The page of `yoke trace` becomes part of the program.
+set(timeline ${PROJECT_SOURCE_DIR}/tools/yoke/timeline.html)
+add_custom_command(OUTPUT ${PROJECT_BINARY_DIR}/timeline.c
+    COMMAND ${CMAKE_COMMAND} -DINPUT=${timeline} -DOUTPUT=${PROJECT_BINARY_DIR}/timeline.c
+            -P ${PROJECT_SOURCE_DIR}/cmake/embed.cmake
+    DEPENDS ${timeline} ${PROJECT_SOURCE_DIR}/cmake/embed.cmake)
+add_library(yoke_tool_objects OBJECT ${yoke_tool_sources} ${PROJECT_BINARY_DIR}/timeline.c)
 add_executable(yoke_tool tools/yoke/main.c $<TARGET_OBJECTS:yoke_tool_objects>)
 foreach(target yoke_tool_objects yoke_tool)
     yoke_warnings(${target})

@@ -1,5 +1,7 @@
 /* What Yoke decided, and what came of it. With YOKE_EXPLAIN=1 in the environment each decision is told on standard error,
- * but for calls of one item. */
+ * but for calls of one item. With YOKE_TRACE=file.json what happened is written to a file when the process ends: calls and
+ * their decisions, who ran which part, steals, waits and sleeps, and what devices did, in the format that Chrome, Perfetto
+ * and "yoke trace" read. The newest events are kept, at most 64 MiB of them; those of forked children are not there. */
 #ifndef YOKE_TRACE_H
 #define YOKE_TRACE_H
 
@@ -41,6 +43,10 @@ typedef struct yoke_decision {
 /** Fills *decision with that of this thread's last map or reduction that had a device to choose; small calls, which
  *  never do, leave it as it was. @return 0, EINVAL, ESTATE when there was none. */
 YOKE_API int yoke_last_decision(yoke_decision *decision);
+
+/** Writes the trace of YOKE_TRACE so far, for programs that do not end in the usual way. Any thread, at any time.
+ *  @return 0; ESTATE when nothing is traced; ENOMEM; EIO. */
+YOKE_API int yoke_trace_write(void);
 
 #ifdef __cplusplus
 }

@@ -16,7 +16,8 @@
     X(clGetProgramBuildInfo) X(clReleaseProgram) \
     X(clCreateKernel) X(clSetKernelArg) X(clGetKernelWorkGroupInfo) X(clReleaseKernel) \
     X(clEnqueueWriteBuffer) X(clEnqueueReadBuffer) X(clEnqueueMapBuffer) X(clEnqueueUnmapMemObject) \
-    X(clEnqueueNDRangeKernel) X(clFlush) X(clFinish) X(clWaitForEvents) X(clGetEventInfo) X(clReleaseEvent)
+    X(clEnqueueNDRangeKernel) X(clFlush) X(clFinish) X(clWaitForEvents) X(clGetEventInfo) X(clReleaseEvent) \
+    X(clGetEventProfilingInfo)
 /* clang-format on */
 
 typedef struct cl_api {

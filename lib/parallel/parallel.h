@@ -28,6 +28,7 @@ struct yoke_runtime {
     bool no_shortcut;       /* that, or kernels are checked: */
     yoke__checks *checks;   /* NULL: they are not */
     bool explains;          /* each decision is told */
+    bool tells;             /* that, or it is traced */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;

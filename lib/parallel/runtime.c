@@ -4,6 +4,7 @@
 
 #include "lib/parallel/checking.h"
 #include "lib/parallel/devices.h"
+#include "lib/trace/trace.h"
 
 enum {
     SPIN_LIMIT_NS = 200000,      /* an idle worker spins no longer, however short the gaps between maps were */
@@ -48,6 +49,10 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
         return status;
     const char *explain = yoke__env("YOKE_EXPLAIN");
     runtime->explains = explain != NULL && strcmp(explain, "0") != 0;
+    status = yoke__trace_open();
+    if (status != YOKE_OK)
+        return status;
+    runtime->tells = runtime->explains || yoke__tracing();
     runtime->default_workers = workers;
     runtime->cache_bytes = last_level_cache_bytes();
     runtime->costs = yoke__costs_create();

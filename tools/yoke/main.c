@@ -4,7 +4,7 @@
 
 #include "tools/yoke/tool.h"
 
-static const command *const commands[] = {&tool_info, &tool_doctor, NULL};
+static const command *const commands[] = {&tool_info, &tool_doctor, &tool_trace, NULL};
 
 static void print_help(FILE *out)
 {

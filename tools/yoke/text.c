@@ -176,6 +176,37 @@ void tool_wrap(FILE *out, unsigned column, const char *text)
 
 /* --- files --- */
 
+char *tool_read_file(const command *of, const char *path, size_t *bytes)
+{
+    FILE *file = fopen(path, "re");
+    char *text = NULL;
+    size_t used = 0, capacity = 0;
+    while (file != NULL) {
+        if (used + 1 >= capacity) {
+            capacity = capacity > 0 ? 2 * capacity : 1 << 16;
+            char *grown = realloc(text, capacity);
+            if (grown == NULL)
+                break;
+            text = grown;
+        }
+        const size_t some = fread(text + used, 1, capacity - used - 1, file);
+        used += some;
+        text[used] = '\0';
+        if (some > 0)
+            continue;
+        if (ferror(file))
+            break;
+        fclose(file);
+        *bytes = used;
+        return text;
+    }
+    (void)tool_fail(of, "cannot read %s: %s", path, strerror(errno));
+    if (file != NULL)
+        fclose(file);
+    free(text);
+    return NULL;
+}
+
 bool tool_sink_open(const command *of, sink *s, const char *path)
 {
     *s = (sink){.out = stdout, .path = path};

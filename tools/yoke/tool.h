@@ -21,7 +21,7 @@ typedef struct command {
 
 /* --- subcommands --- */
 
-extern const command tool_info, tool_doctor;
+extern const command tool_info, tool_doctor, tool_trace;
 
 /* --- text.c --- */
 
@@ -52,6 +52,9 @@ void tool_json_text(FILE *out, const char *text);
 void tool_xml_text(FILE *out, const char *text);
 /* Prints words with a hanging indent, at most 100 columns wide; `column` is where the first one begins. */
 void tool_wrap(FILE *out, unsigned column, const char *text);
+
+/* All of a file, with a 0 behind it, to be freed; NULL: it cannot be read, which was told. */
+char *tool_read_file(const command *of, const char *path, size_t *bytes);
 
 /* Standard output, or a file that is written beside `path` and takes its name when all of it is there. */
 typedef struct sink {
