@@ -48,6 +48,23 @@ YOKE_API int yoke_last_decision(yoke_decision *decision);
  *  @return 0; ESTATE when nothing is traced; ENOMEM; EIO. */
 YOKE_API int yoke_trace_write(void);
 
+/** What was measured of a kernel at one place, in calls of least_items to twice as many; kept in the cache folder. */
+typedef struct yoke_learned {
+    const char *kernel;   /**< its name; strings are borrowed for the visit */
+    const char *machine;  /**< for what it holds: versions, CPU, workers */
+    const char *place;    /**< "workers", a device's name, or "all together" */
+    uint64_t least_items; /**< a power of two; 2-D: elements */
+    double item_ns;       /**< usual time of a call by its items, without transfers of managed arrays; 0: unknown */
+    unsigned tries;       /**< calls that it was learned from */
+    double launch_ns;     /**< of a piece, where calls were divided; 0: unknown */
+    double piece_item_ns; /**< time by item of pieces there; 0: unknown */
+} yoke_learned;
+
+/** Calls visit for all that the cache folder has, in no order, until it returns other than 0. Programs write there when
+ *  they close a runtime, or end. Any thread.
+ *  @return 0, what visit returned, or EINVAL. */
+YOKE_API int yoke_learned_visit(int (*visit)(const yoke_learned *learned, void *argument), void *argument);
+
 #ifdef __cplusplus
 }
 #endif

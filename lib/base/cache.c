@@ -115,8 +115,7 @@ static bool name_entry(char name[NAME_LENGTH], header *h, const char *kind, cons
     return true;
 }
 
-/* The whole file, read into memory before anything in it is believed: it may change meanwhile. */
-static unsigned char *read_file(int folder, const char *name, size_t *bytes)
+unsigned char *yoke__cache_read_file(int folder, const char *name, size_t *bytes)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for its writer */
     int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -155,6 +154,28 @@ static bool is_whole(const unsigned char *all, size_t bytes, const header *wante
            (wanted->key_bytes == 0 || memcmp(kept_key, key, (size_t)wanted->key_bytes) == 0);
 }
 
+bool yoke__cache_examine(const char *name, const unsigned char *all, size_t bytes, yoke__cache_found *found)
+{
+    header h;
+    char rightly[NAME_LENGTH], kind[KIND_LENGTH];
+    *found = (yoke__cache_found){.key = NULL};
+    if (bytes < sizeof h)
+        return false;
+    memcpy(&h, all, sizeof h);
+    memcpy(kind, h.kind, sizeof kind);
+    kind[KIND_LENGTH - 1] = '\0';
+    const size_t key_bytes = (size_t)h.key_bytes;
+    const unsigned char *key = all + sizeof h;
+    if (h.key_bytes > bytes - sizeof h || !name_entry(rightly, &h, kind, key, key_bytes) ||
+        strcmp(rightly, name) != 0 || !is_whole(all, bytes, &h, key, &found->content_bytes))
+        return false;
+    (void)snprintf(found->kind, sizeof found->kind, "%s", kind);
+    found->key = (const char *)key;
+    found->key_bytes = key_bytes;
+    found->content = key + key_bytes;
+    return true;
+}
+
 bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes, void **content,
                       size_t *bytes)
 {
@@ -166,7 +187,7 @@ bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *ke
     if (folder < 0)
         return false;
     size_t file_bytes;
-    unsigned char *all = read_file(folder, name, &file_bytes);
+    unsigned char *all = yoke__cache_read_file(folder, name, &file_bytes);
     (void)close(folder);
     if (all == NULL || !is_whole(all, file_bytes, &wanted, key, bytes)) {
         yoke__free(all);

@@ -27,5 +27,17 @@ typedef struct header {
 /* A descriptor of the folder, or -1 when there is none that only we can write. */
 int yoke__cache_open_folder(const yoke__cache *cache, bool make);
 bool yoke__cache_is_ours(const struct stat *what);
+/* The whole file, read into memory before anything in it is believed: it may change meanwhile. NULL: it cannot be. */
+unsigned char *yoke__cache_read_file(int folder, const char *name, size_t *bytes);
+
+/* What is in a file that was read. */
+typedef struct yoke__cache_found {
+    char kind[KIND_LENGTH];
+    const char *key;
+    const unsigned char *content;
+    size_t key_bytes, content_bytes;
+} yoke__cache_found;
+/* False: it is not whole, or no entry under that name. */
+bool yoke__cache_examine(const char *name, const unsigned char *all, size_t bytes, yoke__cache_found *found);
 
 #endif

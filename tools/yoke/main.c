@@ -4,7 +4,8 @@
 
 #include "tools/yoke/tool.h"
 
-static const command *const commands[] = {&tool_info, &tool_doctor, &tool_trace, NULL};
+static const command *const commands[] = {&tool_info,    &tool_doctor, &tool_run, &tool_trace,
+                                          &tool_explain, &tool_cache,  NULL};
 
 static void print_help(FILE *out)
 {

@@ -21,7 +21,7 @@ typedef struct command {
 
 /* --- subcommands --- */
 
-extern const command tool_info, tool_doctor, tool_trace;
+extern const command tool_info, tool_doctor, tool_run, tool_trace, tool_explain, tool_cache;
 
 /* --- text.c --- */
 
