@@ -5,7 +5,7 @@
 #include "tools/yoke/tool.h"
 
 static const command *const commands[] = {&tool_info,    &tool_doctor, &tool_run, &tool_trace,
-                                          &tool_explain, &tool_cache,  NULL};
+                                          &tool_explain, &tool_cache, &tool_bench, NULL};
 
 static void print_help(FILE *out)
 {
