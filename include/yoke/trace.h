@@ -65,6 +65,37 @@ typedef struct yoke_learned {
  *  @return 0, what visit returned, or EINVAL. */
 YOKE_API int yoke_learned_visit(int (*visit)(const yoke_learned *learned, void *argument), void *argument);
 
+/** What a thread or a device does at a moment. */
+typedef enum yoke_activity {
+    YOKE_ELSEWHERE = 0, /**< in the program's own code */
+    YOKE_BUSY,          /**< runs items, or compiles */
+    YOKE_WAITING,       /**< awake, with nothing to run */
+    YOKE_ASLEEP
+} yoke_activity;
+
+/** One thread of a program that uses Yoke, or one device. Times and counts are sums since the program's start. */
+typedef struct yoke_lane {
+    char name[16]; /**< of the thread; "device k" */
+    int device;    /**< as in yoke_device_of(); -1: a thread */
+    yoke_activity now;
+    uint64_t busy_ns, waiting_ns, asleep_ns; /**< with what is going on */
+    uint64_t calls, items;                   /**< maps and reductions that it called */
+    uint64_t parts, steals;                  /**< pieces that it ran; parts of them that it took from others */
+    uint64_t bytes_in, bytes_out;            /**< to and from a device, where its driver tells */
+} yoke_lane;
+
+typedef struct yoke_watch yoke_watch;
+
+/** The programs of this user that can be watched: those that run with YOKE_COUNTERS=1 in the environment and have opened a
+ *  runtime. Fills pids[0 .. capacity) and removes what dead ones left. @return how many there are; negative on failure. */
+YOKE_API int yoke_watchable(long *pids, unsigned capacity);
+/** Begins to watch one. Any thread. @return NULL with a detail: EINVAL when there is no such program, EVERSION, ENOMEM. */
+YOKE_API yoke_watch *yoke_watch_open(long pid);
+/** Fills lanes[0 .. capacity). One thread at a time. @return how many there are; ESTATE when the program has ended. */
+YOKE_API int yoke_watch_read(yoke_watch *watch, yoke_lane *lanes, unsigned capacity);
+/** NULL is fine. */
+YOKE_API void yoke_watch_close(yoke_watch *watch);
+
 #ifdef __cplusplus
 }
 #endif

@@ -50,6 +50,8 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
     const char *explain = yoke__env("YOKE_EXPLAIN");
     runtime->explains = explain != NULL && strcmp(explain, "0") != 0;
     status = yoke__trace_open();
+    if (status == YOKE_OK)
+        status = yoke__counters_open();
     if (status != YOKE_OK)
         return status;
     runtime->tells = runtime->explains || yoke__tracing();

@@ -36,7 +36,7 @@ typedef struct text_slot {
     _Atomic uint64_t words[TEXT_WORDS];
 } text_slot;
 
-_Atomic bool yoke__trace_is_on;
+_Atomic bool yoke__trace_is_on, yoke__trace_is_written;
 
 static _Atomic(yoke__ring *) rings[RINGS];
 static _Atomic unsigned ring_count;
@@ -110,7 +110,9 @@ static uint64_t keep_text(const char *text)
 
 void yoke__trace_event(const yoke__event *event, const char *text)
 {
-    if (!yoke__tracing())
+    if (atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed))
+        yoke__counters_add(event);
+    if (!atomic_load_explicit(&yoke__trace_is_written, memory_order_relaxed))
         return;
     if (mine == NULL && !has_none) {
         mine = make_ring();
@@ -135,6 +137,8 @@ void yoke__trace_begin_now(yoke__event *event, yoke__event_kind kind, const char
     *event = (yoke__event){.begin_ns = yoke__now_ns(), .kind = (uint32_t)kind};
     for (size_t k = 0; name != NULL && k < YOKE__EVENT_NAME - 1 && name[k] != '\0'; k++)
         event->name[k] = name[k];
+    if (atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed))
+        yoke__counters_begin(event);
 }
 
 /* --- reading --- */

@@ -27,6 +27,7 @@ static int64_t start_ns;
 static void in_child(void)
 {
     atomic_store(&yoke__trace_is_on, false);
+    atomic_store(&yoke__trace_is_written, false);
     (void)pthread_mutex_init(&lock, NULL);
     if (file >= 0)
         (void)close(file);
@@ -87,6 +88,7 @@ int yoke__trace_open(void)
         if (status == YOKE_OK) {
             start_ns = yoke__now_ns();
             (void)atexit(write_at_exit);
+            atomic_store(&yoke__trace_is_written, true);
             atomic_store(&yoke__trace_is_on, true);
         }
     }

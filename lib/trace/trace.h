@@ -44,6 +44,7 @@ typedef struct yoke__event {
     char name[YOKE__EVENT_NAME]; /* of the kernel, cut to fit */
 } yoke__event;
 
+/* A trace is written, or counters are kept. */
 extern _Atomic bool yoke__trace_is_on;
 
 /* One predictable branch where nothing is traced. */
@@ -54,6 +55,12 @@ static inline bool yoke__tracing(void)
 
 /* Reads YOKE_TRACE when nobody has, and creates the file, which is written at the end of the process. 0, EIO, EINVAL. */
 int yoke__trace_open(void);
+/* The same for YOKE_COUNTERS, which others may read while the program runs. */
+int yoke__counters_open(void);
+/* Of the calling thread, or of a device: called where counters are kept. */
+void yoke__counters_begin(const yoke__event *event);
+void yoke__counters_add(const yoke__event *event);
+extern _Atomic bool yoke__counters_are_kept, yoke__trace_is_written;
 /* This process is a worker process: the trace is its parent's. */
 void yoke__trace_never(void);
 

@@ -233,7 +233,7 @@ static double chase_ns(size_t bytes, double budget_ns)
     return (now - start) / (double)steps;
 }
 
-static void measure_latency(bench *b, const system_cache *caches, unsigned count)
+static void measure_latency(bench *b, const system_cache *caches, unsigned count, bool quick)
 {
     size_t largest = (size_t)4 << 20;
     for (unsigned k = 0; k < count; k++) {
@@ -246,7 +246,7 @@ static void measure_latency(bench *b, const system_cache *caches, unsigned count
     }
     const unsigned at = b->latencies++;
     (void)snprintf(b->latency[at].name, sizeof b->latency[at].name, "memory");
-    b->latency[at].bytes = largest > ((size_t)64 << 20) ? 4 * largest : (size_t)256 << 20;
+    b->latency[at].bytes = quick ? largest : largest > ((size_t)64 << 20) ? 4 * largest : (size_t)256 << 20;
     for (unsigned k = 0; k < b->latencies; k++)
         b->latency[k].ns = chase_ns(b->latency[k].bytes, b->budget_ns / 2);
 }
@@ -367,8 +367,9 @@ static void print_table(const bench *b)
         if (b->places[k].problem[0] != '\0')
             printf("%s: %.200s\n", b->places[k].name, b->places[k].problem);
     }
-    printf("\nMedians over arrays of %s. Bandwidth counts what a loop reads and writes; a call is a map of %d items.\n",
-           tool_bytes((double)b->items * sizeof(float)).text, CALL_ITEMS);
+    printf(
+        "\nMedians over arrays of %s. Bandwidth counts what a loop reads and writes;\na call is a map of %d items.\n",
+        tool_bytes((double)b->items * sizeof(float)).text, CALL_ITEMS);
 }
 
 static void print_json(const bench *b)
@@ -406,7 +407,7 @@ static int measure_all(bench *b, const survey *f, bool quick, bool all, bool jso
     for (unsigned k = 0; k < b->count; k++)
         if (b->places[k].runtime != NULL)
             measure_place(b, &b->places[k]);
-    measure_latency(b, f->caches, quick && f->cache_count > 1 ? 1 : f->cache_count);
+    measure_latency(b, f->caches, quick && f->cache_count > 1 ? 1 : f->cache_count, quick);
     if (json)
         print_json(b);
     else

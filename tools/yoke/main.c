@@ -4,8 +4,8 @@
 
 #include "tools/yoke/tool.h"
 
-static const command *const commands[] = {&tool_info,    &tool_doctor, &tool_run, &tool_trace,
-                                          &tool_explain, &tool_cache, &tool_bench, NULL};
+static const command *const commands[] = {&tool_info,  &tool_doctor, &tool_run, &tool_trace, &tool_explain,
+                                          &tool_cache, &tool_bench,  &tool_top, NULL};
 
 static void print_help(FILE *out)
 {

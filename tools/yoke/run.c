@@ -13,7 +13,7 @@ enum { NOT_FOUND = 127, NOT_RUN = 126, SIGNALLED = 128 };
 
 typedef struct arguments {
     const char *workers, *pin, *isa, *devices, *trace, *page;
-    bool no_trace, quiet;
+    bool no_trace, quiet, counters;
     char **program;
 } arguments;
 
@@ -55,6 +55,8 @@ static int read_arguments(int count, char **words, arguments *a)
             continue;
         if (strcmp(words[k], "--no-trace") == 0)
             a->no_trace = true;
+        else if (strcmp(words[k], "--counters") == 0)
+            a->counters = true;
         else if (strcmp(words[k], "--quiet") == 0)
             a->quiet = true;
         else
@@ -82,6 +84,8 @@ static int set_environment(arguments *a)
     if (runtime == NULL)
         return tool_misuse(&tool_run, "%s", yoke_error_detail());
     (void)yoke_close(runtime);
+    if (a->counters && setenv("YOKE_COUNTERS", "1", 1) != 0)
+        return tool_fail(&tool_run, "no memory");
     if (!a->no_trace && setenv("YOKE_TRACE", a->trace, 1) != 0)
         return tool_fail(&tool_run, "no memory");
     return DONE;
@@ -182,6 +186,7 @@ const command tool_run = {"run", "starts a program with the placement and device
                           "  --trace FILE      where to write the trace; yoke-trace.json\n"
                           "  --page FILE.html  write the timeline, too\n"
                           "  --no-trace        do not trace\n"
+                          "  --counters        let yoke top watch it (YOKE_COUNTERS)\n"
                           "  --quiet           do not print the totals\n\n"
                           "The exit status is the program's; 127 and 126 when it cannot be started.\n",
                           run};

@@ -21,7 +21,7 @@ typedef struct command {
 
 /* --- subcommands --- */
 
-extern const command tool_info, tool_doctor, tool_run, tool_trace, tool_explain, tool_cache, tool_bench;
+extern const command tool_info, tool_doctor, tool_run, tool_trace, tool_explain, tool_cache, tool_bench, tool_top;
 
 /* --- text.c --- */
 
