@@ -162,7 +162,7 @@ static int run(int count, char **words)
     if (count > 1 && tool_help(&tool_run, words[1]))
         return DONE;
     int status = read_arguments(count, words, &a);
-    if (status != DONE)
+    if (status != DONE || a.program == NULL)
         return status;
     if (a.trace == NULL && !a.no_trace)
         a.trace = "yoke-trace.json";
