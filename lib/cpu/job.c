@@ -154,7 +154,9 @@ static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, un
     yoke__event traced;
     if (!claim_next(c, s, self, &claim, &finished))
         return false;
-    yoke__trace_begin(&traced, YOKE__EVENT_WORK, at->job.name);
+    traced.begin_ns = 0;
+    if (yoke__tracing()) /* nobody else reads that line */
+        yoke__trace_begin(&traced, YOKE__EVENT_WORK, at->job.name);
     if (on_first != NULL)
         on_first(c, s, self);
     yoke__float_environment saved = yoke__float_enter();
@@ -174,7 +176,7 @@ static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, un
     } while (claim_next(c, s, self, &claim, &finished));
     depth--;
     yoke__float_leave(saved);
-    yoke__trace_end(&traced, ran, 0); /* before the caller may go on, or end the program */
+    yoke__trace_end(&traced, ran, 0);
     if (finished > 0)
         add_done(at, finished);
     return true;
@@ -383,8 +385,11 @@ static void wait_done(crew *c, unsigned s)
         if (spins % 64 != 0)
             continue;
         report(at, done);
-        if (work(c, s, 0, NULL))
+        const int64_t waited = yoke__tracing() ? yoke__now_ns() : 0;
+        if (work(c, s, 0, NULL)) {
+            yoke__trace_go_on(&traced, waited);
             continue;
+        }
         int64_t now = yoke__now_ns();
         start = start == 0 ? now : start;
         if (now - start < WAIT_SPIN_NS)

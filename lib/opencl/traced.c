@@ -33,6 +33,8 @@ void traced_command(run *r, unsigned q, cl_event event, size_t bytes)
     cl_command_type type = 0;
     cl_ulong begin = 0, end = 0;
     yoke__event e;
+    if (cl->clGetEventProfilingInfo == NULL)
+        return;
     yoke__trace_begin(&e, YOKE__EVENT_KERNEL, r->program->name);
     if (e.begin_ns == 0 || cl->clGetEventInfo(event, CL_EVENT_COMMAND_TYPE, sizeof type, &type, NULL) != CL_SUCCESS ||
         !kind_of(type, &e.kind) ||

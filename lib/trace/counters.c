@@ -78,7 +78,7 @@ static int make_file(void)
 int yoke__counters_open(void)
 {
     const char *asked = yoke__env("YOKE_COUNTERS");
-    if (asked == NULL || strcmp(asked, "0") == 0)
+    if (asked == NULL || strcmp(asked, "0") == 0 || atomic_load(&yoke__trace_is_forbidden))
         return YOKE_OK;
     pthread_mutex_lock(&lock);
     int status = YOKE_OK;

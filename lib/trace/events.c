@@ -36,7 +36,7 @@ typedef struct text_slot {
     _Atomic uint64_t words[TEXT_WORDS];
 } text_slot;
 
-_Atomic bool yoke__trace_is_on, yoke__trace_is_written;
+_Atomic bool yoke__trace_is_on, yoke__trace_is_written, yoke__trace_is_forbidden;
 
 static _Atomic(yoke__ring *) rings[RINGS];
 static _Atomic unsigned ring_count;

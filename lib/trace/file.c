@@ -18,7 +18,7 @@ enum { BUFFER_BYTES = 1 << 16, LINE_BYTES = 1024, DEVICE_THREADS = 1000000000, Q
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the rest */
 static int file = -1;
-static bool opened, never;
+static bool opened;
 static int64_t start_ns;
 
 /* --- open --- */
@@ -41,9 +41,7 @@ __attribute__((constructor(YOKE__FIRST))) static void watch_forks(void)
 
 void yoke__trace_never(void)
 {
-    pthread_mutex_lock(&lock);
-    never = true;
-    pthread_mutex_unlock(&lock);
+    atomic_store(&yoke__trace_is_forbidden, true);
 }
 
 static void write_at_exit(void)
@@ -82,7 +80,7 @@ int yoke__trace_open(void)
         return YOKE_OK;
     pthread_mutex_lock(&lock);
     int status = YOKE_OK;
-    if (!opened && !never) {
+    if (!opened && !atomic_load(&yoke__trace_is_forbidden)) {
         status = open_file(path);
         opened = status == YOKE_OK || status == YOKE_EBUSY;
         if (status == YOKE_OK) {

@@ -60,8 +60,8 @@ int yoke__counters_open(void);
 /* Of the calling thread, or of a device: called where counters are kept. */
 void yoke__counters_begin(const yoke__event *event);
 void yoke__counters_add(const yoke__event *event);
-extern _Atomic bool yoke__counters_are_kept, yoke__trace_is_written;
-/* This process is a worker process: the trace is its parent's. */
+extern _Atomic bool yoke__counters_are_kept, yoke__trace_is_written, yoke__trace_is_forbidden;
+/* This process is a worker process: trace and counters are its parent's. */
 void yoke__trace_never(void);
 
 /* Any thread; drops it where nothing is traced. `text`: of a decision, kept for the newest few hundred; NULL: none. */
@@ -88,6 +88,18 @@ static inline void yoke__trace_end(yoke__event *event, uint64_t count, uint64_t 
 
 /* explain.c: ends the event of a call with its decision. */
 void yoke__trace_decision(yoke__event *event, const yoke_decision *decision);
+
+/* Ends the event at a time, and begins another one like it now. */
+static inline void yoke__trace_go_on(yoke__event *event, int64_t end_ns)
+{
+    if (event->begin_ns == 0 || end_ns == 0)
+        return;
+    event->end_ns = end_ns;
+    yoke__trace_event(event, NULL);
+    event->begin_ns = yoke__now_ns();
+    if (atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed))
+        yoke__counters_begin(event);
+}
 
 /* Of a thread's ring, for the file. */
 typedef struct yoke__ring yoke__ring;

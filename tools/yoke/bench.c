@@ -27,6 +27,8 @@ YOKE_KERNEL(tool_dpeak, (inout(double, x), value(double, m), value(double, c)), 
     x[i] = a + b + d + e + f + g + h + j;
 })
 
+YOKE_KERNEL(tool_fill, (out(float, x), value(float, v)), { x[i] = v; })
+
 enum { PLACES = 10, ROUNDS = 400, PEAK_ITEMS = 1 << 14, CALL_ITEMS = 4096, LINE = 64 };
 
 /* Rows of the table. */
@@ -296,30 +298,46 @@ static void add_devices(bench *b, const found_devices *devices, bool all)
     }
 }
 
-/* Beyond all caches, but no more than a sixteenth of the memory for all of them. */
-static bool make_arrays(bench *b, const system_cache *caches, unsigned count, bool quick)
+/* Beyond all last-level caches together, but no more than a tenth of the memory for all of them. */
+static size_t array_bytes(const survey *f, bool quick)
 {
-    size_t bytes = quick ? (size_t)4 << 20 : (size_t)64 << 20;
-    for (unsigned k = 0; k < count && !quick; k++)
-        bytes = 4 * caches[k].bytes > bytes ? 4 * (size_t)caches[k].bytes : bytes;
+    size_t bytes = (size_t)64 << 20, largest = 0;
     const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-    const size_t most = pages > 0 && page > 0 ? (size_t)pages / 64 * (size_t)page : bytes;
-    bytes = bytes < most ? bytes : most;
-    bytes = bytes < (size_t)1 << 30 ? bytes : (size_t)1 << 30;
-    b->items = bytes / sizeof *b->x;
-    const unsigned workers = b->count > 0 ? b->places[b->count - 1].options.workers : 1;
-    const size_t peak = (size_t)PEAK_ITEMS * (workers > 64 ? workers : 64);
-    b->x = yoke_alloc(bytes, YOKE_PLACE_PARTITION);
-    b->y = yoke_alloc(bytes, YOKE_PLACE_PARTITION);
-    b->z = yoke_alloc(bytes, YOKE_PLACE_PARTITION);
-    b->peak = yoke_alloc(peak * sizeof *b->peak, YOKE_PLACE_PARTITION);
-    if (b->x == NULL || b->y == NULL || b->z == NULL || b->peak == NULL)
-        return false;
-    for (size_t k = 0; k < b->items; k++)
-        b->x[k] = b->y[k] = b->z[k] = 1;
+    if (quick)
+        return (size_t)4 << 20;
+    for (unsigned k = 0; k < f->cache_count; k++)
+        largest = f->caches[k].bytes > largest ? (size_t)f->caches[k].bytes : largest;
+    largest *= f->machine->topology.machine.caches;
+    bytes = 2 * largest > bytes ? 2 * largest : bytes;
+    const size_t most = pages > 0 && page > 0 ? (size_t)pages / 32 * (size_t)page : bytes;
+    return bytes < most ? bytes : most;
+}
+
+static int fill(bench *b, size_t peak)
+{
+    yoke_runtime *runtime = b->places[0].runtime;
+    int status = parallel_map_on(runtime, NULL, tool_fill, b->items, b->x, 1.0f);
+    if (status == YOKE_OK)
+        status = parallel_map_on(runtime, NULL, tool_fill, b->items, b->y, 1.0f);
+    if (status == YOKE_OK)
+        status = parallel_map_on(runtime, NULL, tool_fill, b->items, b->z, 1.0f);
     for (size_t k = 0; k < peak; k++)
         b->peak[k] = 1;
-    return true;
+    return status;
+}
+
+static bool make_arrays(bench *b, const survey *f, bool quick)
+{
+    yoke_runtime *runtime = b->places[0].runtime;
+    const size_t bytes = array_bytes(f, quick);
+    const unsigned workers = b->places[b->count - 1].options.workers;
+    const size_t peak = (size_t)PEAK_ITEMS * (workers > 64 ? workers : 64);
+    b->items = bytes / sizeof *b->x;
+    b->x = yoke_alloc_on(runtime, bytes, YOKE_PLACE_PARTITION);
+    b->y = yoke_alloc_on(runtime, bytes, YOKE_PLACE_PARTITION);
+    b->z = yoke_alloc_on(runtime, bytes, YOKE_PLACE_PARTITION);
+    b->peak = yoke_alloc_on(runtime, peak * sizeof *b->peak, YOKE_PLACE_PARTITION);
+    return b->x != NULL && b->y != NULL && b->z != NULL && b->peak != NULL && fill(b, peak) == YOKE_OK;
 }
 
 static void free_all(bench *b)
@@ -401,7 +419,7 @@ static void print_json(const bench *b)
 
 static int measure_all(bench *b, const survey *f, bool quick, bool all, bool json)
 {
-    if (!add_workers(b) || !make_arrays(b, f->caches, f->cache_count, quick))
+    if (!add_workers(b) || !make_arrays(b, f, quick))
         return tool_fail(&tool_bench, "%s", yoke_error_detail());
     add_devices(b, &f->devices, all);
     for (unsigned k = 0; k < b->count; k++)

@@ -1,5 +1,6 @@
 /* yoke: looks at a machine and at programs that use the library. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tools/yoke/tool.h"
@@ -17,6 +18,7 @@ static void print_help(FILE *out)
 
 int main(int count, char **arguments)
 {
+    (void)unsetenv("YOKE_TRACE"); /* is for programs: this one writes none over theirs */
     if (count < 2) {
         print_help(stderr);
         return MISUSED;

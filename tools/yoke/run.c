@@ -79,7 +79,6 @@ static int set_environment(arguments *a)
         if (value != NULL && settings[k].variable != NULL && setenv(settings[k].variable, value, 1) != 0)
             return tool_fail(&tool_run, "no memory");
     }
-    (void)unsetenv("YOKE_TRACE"); /* this process is not what is traced */
     yoke_runtime *runtime = yoke_open(&(yoke_runtime_options){.devices = "cpu"});
     if (runtime == NULL)
         return tool_misuse(&tool_run, "%s", yoke_error_detail());
