@@ -222,6 +222,47 @@ static void files_that_cannot_be_are_refused(void **state)
     assert_int_equal(read_file().calls, CALLS);
 }
 
+enum { NO_DEVICE = 77 };
+
+static int traced_on_a_device(void)
+{
+    (void)setenv("YOKE_TRACE", path, 1);
+    float *x = calloc(ITEMS, sizeof *x), *y = calloc(ITEMS, sizeof *y);
+    yoke_runtime *runtime = yoke_open(&(yoke_runtime_options){.workers = 1, .devices = "opencl:0"});
+    if (runtime == NULL || x == NULL || y == NULL)
+        return NO_DEVICE;
+    for (int k = 0; k < CALLS; k++)
+        if (parallel_map_on(runtime, NULL, yoke_axpy, ITEMS, y, x, 2.0f) != 0)
+            return 3;
+    yoke_decision decision;
+    const int status = yoke_last_decision(&decision) != YOKE_OK || decision.device != 0;
+    (void)yoke_close(runtime);
+    free(x);
+    free(y);
+    return status;
+}
+
+/* Pieces by our clock, and what the driver measured, within the calls that they are of. */
+static void devices_have_lanes(void **state)
+{
+    (void)state;
+    const int status = in_child(traced_on_a_device);
+    if (status == NO_DEVICE) {
+        print_message("skipped: there is no OpenCL device\n");
+        skip();
+    }
+    assert_int_equal(status, 0);
+    const seen s = read_file();
+    assert_int_equal(s.calls, CALLS);
+    assert_int_equal(s.bad_times, 0);
+    assert_int_equal(shell("grep -c '\"cat\":\"piece\"' %s", path), 0);
+    assert_true(strtol(said, NULL, 10) >= CALLS);
+    assert_int_equal(shell("grep -q '\"cat\":\"compile\"' %s", path), 0);
+    assert_int_equal(shell("grep -q '\"name\":\"device 0 pieces 0\"' %s", path), 0);
+    assert_int_equal(shell(YOKE_TOOL " trace %s 2>&1", path), 0);
+    assert_says("device 0 pieces 0");
+}
+
 /* --- rings --- */
 
 static int overflows(void)
@@ -384,6 +425,7 @@ int main(void)
         EACH(forked_children_leave_the_file_alone),
         EACH(one_process_writes),
         EACH(files_that_cannot_be_are_refused),
+        EACH(devices_have_lanes),
         EACH(rings_keep_the_newest),
         EACH(threads_record_while_it_is_written),
         EACH(totals_are_told),
