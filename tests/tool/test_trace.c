@@ -227,10 +227,12 @@ enum { NO_DEVICE = 77 };
 static int traced_on_a_device(void)
 {
     (void)setenv("YOKE_TRACE", path, 1);
-    float *x = calloc(ITEMS, sizeof *x), *y = calloc(ITEMS, sizeof *y);
     yoke_runtime *runtime = yoke_open(&(yoke_runtime_options){.workers = 1, .devices = "opencl:0"});
-    if (runtime == NULL || x == NULL || y == NULL)
+    if (runtime == NULL)
         return NO_DEVICE;
+    float *x = calloc(ITEMS, sizeof *x), *y = calloc(ITEMS, sizeof *y);
+    if (x == NULL || y == NULL)
+        return 2;
     for (int k = 0; k < CALLS; k++)
         if (parallel_map_on(runtime, NULL, yoke_axpy, ITEMS, y, x, 2.0f) != 0)
             return 3;
