@@ -38,6 +38,32 @@ YOKE_API int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology);
  *  is the core that is kept free for it. @return 0, EINVAL; EBUSY from inside a body. */
 YOKE_API int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *place);
 
+/** One hardware thread of a machine. */
+typedef struct yoke_cpu {
+    unsigned os_cpu, os_node;            /**< the system's numbers of it and of its NUMA node */
+    unsigned package, node, cache, core; /**< counted from 0 over the machine */
+    unsigned kind;                       /**< 0: the strongest cores; larger: weaker ones */
+    int usable;                          /**< affinity mask and cpuset allow it */
+    int worker; /**< the first worker that would be put here; -1: none, or they are not pinned */
+} yoke_cpu;
+
+/** A machine, and how a runtime that is opened now with the default options would use it. */
+typedef struct yoke_machine {
+    yoke_topology topology;
+    unsigned workers;     /**< one per usable core, fewer under a quota; or as YOKE_WORKERS says */
+    yoke_pin pin;         /**< where they would be put: compact, or as YOKE_PIN says */
+    size_t cpu_count;     /**< hardware threads, neighbours side by side: */
+    const yoke_cpu *cpus; /**< owned by the machine */
+} yoke_machine;
+
+/** Reads this machine (NULL), or another one's description: a synthetic string of hwloc ("pack:2 numa:4 core:16 pu:2"), or
+ *  the path of an XML file that lstopo wrote. No thread is started and no device is looked for. Any thread.
+ *  @return to be given to yoke_machine_free(); NULL with a detail: EINVAL for an unknown environment value, ETOPOLOGY,
+ *          ENOMEM. */
+YOKE_API yoke_machine *yoke_machine_read(const char *description);
+/** NULL is fine. */
+YOKE_API void yoke_machine_free(yoke_machine *machine);
+
 typedef enum yoke_device_type { YOKE_DEVICE_CPU = 1, YOKE_DEVICE_GPU, YOKE_DEVICE_ACCELERATOR } yoke_device_type;
 
 typedef enum yoke_device_state {

@@ -2,6 +2,7 @@
 #ifndef YOKE_H
 #define YOKE_H
 
+#include "yoke/cache.h"
 #include "yoke/executor.h"
 #include "yoke/future.h"
 #include "yoke/kernel.h"

@@ -79,6 +79,11 @@ bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *ke
 /* Nothing happens when it cannot be written. Only the newest few thousand of a kind are kept. */
 void yoke__cache_write(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes,
                        const void *content, size_t bytes);
+/* Calls visit for every whole entry of a kind. */
+void yoke__cache_each(const yoke__cache *cache, const char *kind,
+                      void (*visit)(const void *key, size_t key_bytes, const void *content, size_t bytes,
+                                    void *argument),
+                      void *argument);
 void yoke__cache_forget(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes);
 
 /* CLOCK_MONOTONIC in nanoseconds. */

@@ -11,25 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "lib/base/base.h"
-
-enum {
-    KIND_LENGTH = 16,
-    NAME_LENGTH = 96,
-    ENTRIES_LIMIT = 4096, /* of a kind; then the oldest quarter goes */
-    STALE_SECONDS = 3600, /* age of a temporary file whose writer must be dead */
-    FORMAT = 1,
-};
-static const off_t bytes_limit = (off_t)256 << 20;
-
-typedef struct header {
-    char magic[8];
-    uint32_t format; /* also tells the byte order */
-    uint32_t header_bytes;
-    char kind[KIND_LENGTH];
-    uint64_t key_bytes, content_bytes;
-    uint64_t checksum; /* of the members above, the key and the content */
-} header;
+#include "lib/base/cache.h"
 
 static const char magic[8] = "yoke\r\n\032";
 static const uint64_t seeds[3] = {UINT64_C(0xcbf29ce484222325), UINT64_C(0x9e3779b97f4a7c15),
@@ -95,13 +77,12 @@ static void make_folder(const char *path)
     (void)mkdir(path, 0700);
 }
 
-static bool is_ours(const struct stat *what)
+bool yoke__cache_is_ours(const struct stat *what)
 {
     return what->st_uid == geteuid() && (what->st_mode & (S_IWGRP | S_IWOTH)) == 0;
 }
 
-/* A descriptor of the folder, or -1 when there is none that only we can write. */
-static int open_folder(const yoke__cache *cache, bool make)
+int yoke__cache_open_folder(const yoke__cache *cache, bool make)
 {
     if (cache->folder[0] == '\0')
         return -1;
@@ -112,7 +93,7 @@ static int open_folder(const yoke__cache *cache, bool make)
         folder = open(cache->folder, flags);
     }
     struct stat what;
-    if (folder >= 0 && (fstat(folder, &what) != 0 || !is_ours(&what))) {
+    if (folder >= 0 && (fstat(folder, &what) != 0 || !yoke__cache_is_ours(&what))) {
         (void)close(folder);
         folder = -1;
     }
@@ -134,16 +115,15 @@ static bool name_entry(char name[NAME_LENGTH], header *h, const char *kind, cons
     return true;
 }
 
-/* The whole file, read into memory before anything in it is believed: it may change meanwhile. */
-static unsigned char *read_file(int folder, const char *name, size_t *bytes)
+unsigned char *yoke__cache_read_file(int folder, const char *name, size_t *bytes)
 {
     /* O_NONBLOCK: opening a FIFO must not wait for its writer */
     int file = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     struct stat what;
     unsigned char *all = NULL;
     size_t done = 0;
-    if (file >= 0 && fstat(file, &what) == 0 && S_ISREG(what.st_mode) && is_ours(&what) &&
-        what.st_size >= (off_t)sizeof(header) && what.st_size <= bytes_limit)
+    if (file >= 0 && fstat(file, &what) == 0 && S_ISREG(what.st_mode) && yoke__cache_is_ours(&what) &&
+        what.st_size >= (off_t)sizeof(header) && what.st_size <= CACHE_BYTES_LIMIT)
         all = yoke__alloc((size_t)what.st_size);
     while (all != NULL && done < (size_t)what.st_size) {
         ssize_t got = read(file, all + done, (size_t)what.st_size - done);
@@ -174,6 +154,28 @@ static bool is_whole(const unsigned char *all, size_t bytes, const header *wante
            (wanted->key_bytes == 0 || memcmp(kept_key, key, (size_t)wanted->key_bytes) == 0);
 }
 
+bool yoke__cache_examine(const char *name, const unsigned char *all, size_t bytes, yoke__cache_found *found)
+{
+    header h;
+    char rightly[NAME_LENGTH], kind[KIND_LENGTH];
+    *found = (yoke__cache_found){.key = NULL};
+    if (bytes < sizeof h)
+        return false;
+    memcpy(&h, all, sizeof h);
+    memcpy(kind, h.kind, sizeof kind);
+    kind[KIND_LENGTH - 1] = '\0';
+    const size_t key_bytes = (size_t)h.key_bytes;
+    const unsigned char *key = all + sizeof h;
+    if (h.key_bytes > bytes - sizeof h || !name_entry(rightly, &h, kind, key, key_bytes) ||
+        strcmp(rightly, name) != 0 || !is_whole(all, bytes, &h, key, &found->content_bytes))
+        return false;
+    (void)snprintf(found->kind, sizeof found->kind, "%s", kind);
+    found->key = (const char *)key;
+    found->key_bytes = key_bytes;
+    found->content = key + key_bytes;
+    return true;
+}
+
 bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *key, size_t key_bytes, void **content,
                       size_t *bytes)
 {
@@ -181,11 +183,11 @@ bool yoke__cache_read(const yoke__cache *cache, const char *kind, const void *ke
     header wanted;
     if (!name_entry(name, &wanted, kind, key, key_bytes))
         return false;
-    int folder = open_folder(cache, false);
+    int folder = yoke__cache_open_folder(cache, false);
     if (folder < 0)
         return false;
     size_t file_bytes;
-    unsigned char *all = read_file(folder, name, &file_bytes);
+    unsigned char *all = yoke__cache_read_file(folder, name, &file_bytes);
     (void)close(folder);
     if (all == NULL || !is_whole(all, file_bytes, &wanted, key, bytes)) {
         yoke__free(all);
@@ -217,7 +219,7 @@ static bool write_all(int file, const void *bytes, size_t count)
 static bool fits_limits(size_t bytes)
 {
     struct rlimit limit;
-    return bytes <= (size_t)bytes_limit && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
+    return bytes <= (size_t)CACHE_BYTES_LIMIT && getrlimit(RLIMIT_FSIZE, &limit) == 0 &&
            (limit.rlim_cur == RLIM_INFINITY || bytes <= limit.rlim_cur);
 }
 
@@ -307,7 +309,7 @@ void yoke__cache_write(const yoke__cache *cache, const char *kind, const void *k
     if (yoke__add_overflows(key_bytes, bytes, &total) || yoke__add_overflows(total, sizeof h, &total) ||
         !fits_limits(total) || !name_entry(name, &h, kind, key, key_bytes))
         return;
-    int folder = open_folder(cache, true);
+    int folder = yoke__cache_open_folder(cache, true);
     if (folder < 0)
         return;
     h.content_bytes = bytes;
@@ -330,7 +332,7 @@ void yoke__cache_forget(const yoke__cache *cache, const char *kind, const void *
 {
     char name[NAME_LENGTH];
     header h;
-    int folder = name_entry(name, &h, kind, key, key_bytes) ? open_folder(cache, false) : -1;
+    int folder = name_entry(name, &h, kind, key, key_bytes) ? yoke__cache_open_folder(cache, false) : -1;
     if (folder < 0)
         return;
     (void)unlinkat(folder, name, 0);

@@ -35,6 +35,7 @@ typedef struct yoke__job {
     int64_t deadline_ns;                                         /* 0: none */
     void (*progress)(size_t done, size_t units, void *argument); /* on the caller's thread only */
     void *progress_argument;
+    const char *name; /* for a trace; NULL */
 } yoke__job;
 
 typedef struct yoke__team yoke__team;

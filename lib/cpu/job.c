@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include "lib/cpu/team.h"
+#include "lib/trace/trace.h"
 
 enum {
     SPIN_SHORT_NS = 5000,
@@ -32,6 +33,13 @@ static unsigned victim(const crew *c, unsigned self, unsigned k)
     return (self + 1 + k) % c->workers;
 }
 
+static void note_steal(uint32_t units, unsigned from)
+{
+    yoke__event e;
+    yoke__trace_begin(&e, YOKE__EVENT_STEAL, NULL);
+    yoke__trace_end(&e, units, from);
+}
+
 /* Robs the nearest participant that has anything; keeps one grain and puts the rest in its own, empty, range. */
 static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
 {
@@ -46,6 +54,8 @@ static bool steal(crew *c, unsigned s, unsigned self, yoke__claim *claim)
         if (claim->end - claim->begin > grain &&
             yoke__range_put(&yoke__lane(c, s, self)->range, claim->begin + grain, claim->end))
             claim->end = claim->begin + grain;
+        if (yoke__tracing())
+            note_steal(claim->end - claim->begin, other);
         return true;
     }
     return false;
@@ -141,15 +151,21 @@ static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, un
     slot *at = &c->team->slots[s];
     yoke__claim claim;
     uint32_t finished = 0;
+    yoke__event traced;
     if (!claim_next(c, s, self, &claim, &finished))
         return false;
+    traced.begin_ns = 0;
+    if (yoke__tracing()) /* nobody else reads that line */
+        yoke__trace_begin(&traced, YOKE__EVENT_WORK, at->job.name);
     if (on_first != NULL)
         on_first(c, s, self);
     yoke__float_environment saved = yoke__float_enter();
     depth++;
+    uint64_t ran = 0;
     do {
         const bool controlled = at->job.controlled;
         run_claim(at, claim);
+        ran += claim.end - claim.begin;
         finished += claim.end - claim.begin;
         if (controlled && self == 0)
             report(at, atomic_load(&at->done) + finished);
@@ -160,6 +176,7 @@ static bool work(crew *c, unsigned s, unsigned self, void (*on_first)(crew *, un
     } while (claim_next(c, s, self, &claim, &finished));
     depth--;
     yoke__float_leave(saved);
+    yoke__trace_end(&traced, ran, 0);
     if (finished > 0)
         add_done(at, finished);
     return true;
@@ -235,7 +252,9 @@ static void note_preemption(worker *self)
 static void sleep_until_woken(worker *self, uint64_t seen)
 {
     yoke__team *team = self->crew->team;
+    yoke__event traced;
     note_preemption(self);
+    yoke__trace_begin(&traced, YOKE__EVENT_SLEEP, NULL);
     atomic_fetch_add(&team->asleep, 1);
     yoke__announce(&self->sleeping);
     /* Look again after the announcement: a job published before it will not wake us, one after it does. */
@@ -246,6 +265,7 @@ static void sleep_until_woken(worker *self, uint64_t seen)
         self->woken = true;
     }
     atomic_fetch_sub(&team->asleep, 1);
+    yoke__trace_end(&traced, 0, 0);
     if (self->woken)
         yoke__team_make_way(self);
 }
@@ -273,6 +293,8 @@ static void idle(worker *self, uint64_t seen)
     yoke__team *team = self->crew->team;
     const int64_t start = yoke__now_ns(), budget = spin_budget(self);
     unsigned looks = 0;
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_WAIT, NULL);
     do {
         for (int k = 0; k < SPINS_PER_LOOK; k++) {
             if (atomic_load_explicit(&team->state, memory_order_acquire) != seen)
@@ -280,12 +302,17 @@ static void idle(worker *self, uint64_t seen)
             yoke__relax();
         }
         looks++; /* rarer and rarer, for every look takes the lanes' lines from their owners */
-        if ((looks & (looks - 1)) == 0 && has_work(self, seen))
+        if ((looks & (looks - 1)) == 0 && has_work(self, seen)) {
+            yoke__trace_end(&traced, 0, 0);
             return;
+        }
     } while (yoke__now_ns() - start < budget);
     self->woken = false;
+    yoke__trace_end(&traced, 0, 0);
     sleep_until_woken(self, seen);
+    traced.begin_ns = 0;
 changed:
+    yoke__trace_end(&traced, 0, 0);
     note_gap(self, yoke__now_ns() - start);
 }
 
@@ -351,13 +378,18 @@ static void wait_done(crew *c, unsigned s)
     const uint32_t units = at->job.units;
     uint32_t done;
     int64_t start = 0;
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_WAIT, NULL);
     for (unsigned spins = 1; (done = atomic_load_explicit(&at->done, memory_order_acquire)) != units; spins++) {
         yoke__relax();
         if (spins % 64 != 0)
             continue;
         report(at, done);
-        if (work(c, s, 0, NULL))
+        const int64_t waited = yoke__tracing() ? yoke__now_ns() : 0;
+        if (work(c, s, 0, NULL)) {
+            yoke__trace_go_on(&traced, waited);
             continue;
+        }
         int64_t now = yoke__now_ns();
         start = start == 0 ? now : start;
         if (now - start < WAIT_SPIN_NS)
@@ -367,6 +399,7 @@ static void wait_done(crew *c, unsigned s)
         if (done != units) /* with a progress callback, look in now and then */
             yoke__futex_wait(&at->done, done, at->job.progress != NULL ? PROGRESS_NS : -1);
     }
+    yoke__trace_end(&traced, 0, 0);
 }
 
 YOKE_HOT static yoke__float_environment enter_alone(yoke__team *team)

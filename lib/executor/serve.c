@@ -17,6 +17,7 @@
 #include "lib/cpu/cpu.h"
 #include "lib/executor/process.h"
 #include "lib/executor/serve.h"
+#include "lib/trace/trace.h"
 
 enum { WATCH_STACK_BYTES = 65536 };
 
@@ -329,6 +330,7 @@ __attribute__((constructor)) static void recognise(void)
         leave(0);
     if (!settle())
         leave(EXIT_UNFIT);
+    yoke__trace_never();
     if (given.by_main == 0)
         serve();
 }

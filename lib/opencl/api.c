@@ -26,6 +26,8 @@ static int find_functions(cl_api *api, void *library, const char *file)
                               file, entries[k].name);
         memcpy((unsigned char *)api + entries[k].offset, &found, sizeof found);
     }
+    void *optional = dlsym(library, "clGetEventProfilingInfo");
+    memcpy(&api->clGetEventProfilingInfo, &optional, sizeof optional);
     return YOKE_OK;
 }
 

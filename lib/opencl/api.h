@@ -23,6 +23,7 @@ typedef struct cl_api {
 #define YOKE__CL_MEMBER(name) __typeof__(&(name)) name;
     YOKE__CL_FUNCTIONS(YOKE__CL_MEMBER)
 #undef YOKE__CL_MEMBER
+    __typeof__(&clGetEventProfilingInfo) clGetEventProfilingInfo; /* for a trace; NULL: the library has none */
 } cl_api;
 
 /* Opens libOpenCL.so.1, or the library that YOKE_OPENCL_LIB names, for ever (drivers do not survive being unloaded), and

@@ -9,8 +9,9 @@ static bool shares(const session *s)
     return s->device->facts.shares_memory != 0;
 }
 
-static cl_event *event_of(events *e)
+static cl_event *event_of(events *e, size_t bytes)
 {
+    e->bytes[e->count] = bytes;
     return &e->list[e->count];
 }
 
@@ -111,16 +112,16 @@ verdict buffer_to_device(run *r, unsigned q, unsigned k, size_t bytes, events *e
     if (shares(r->session)) {
         if (b->staging == NULL)
             return FINE;
-        cl_int error = r->cl->clEnqueueUnmapMemObject(queue, b->device, b->staging, 0, NULL, event_of(e));
+        cl_int error = r->cl->clEnqueueUnmapMemObject(queue, b->device, b->staging, 0, NULL, event_of(e, 0));
         if (error == CL_SUCCESS)
             b->staging = NULL;
         return enqueued(r, "clEnqueueUnmapMemObject", error, e);
     }
     if (bytes == 0)
         return FINE;
-    return enqueued(r, "clEnqueueWriteBuffer",
-                    r->cl->clEnqueueWriteBuffer(queue, b->device, CL_FALSE, 0, bytes, b->staging, 0, NULL, event_of(e)),
-                    e);
+    return enqueued(
+        r, "clEnqueueWriteBuffer",
+        r->cl->clEnqueueWriteBuffer(queue, b->device, CL_FALSE, 0, bytes, b->staging, 0, NULL, event_of(e, bytes)), e);
 }
 
 verdict mirror_to_staging(run *r, unsigned q, unsigned k, yoke__span span, events *e)
@@ -131,7 +132,7 @@ verdict mirror_to_staging(run *r, unsigned q, unsigned k, yoke__span span, event
     return enqueued(r, "clEnqueueReadBuffer",
                     r->cl->clEnqueueReadBuffer(r->session->queue[q], a->mirror->mem, CL_FALSE, span.begin,
                                                span.end - span.begin, r->session->buffers[q][k].staging, 0, NULL,
-                                               event_of(e)),
+                                               event_of(e, span.end - span.begin)),
                     e);
 }
 
@@ -142,7 +143,7 @@ verdict buffer_to_host(run *r, unsigned q, unsigned k, size_t bytes, events *e)
     if (shares(r->session)) { /* also what is only read: the next piece is written there */
         if (b->staging != NULL)
             return FINE;
-        void *at = map(r, q, b->device, b->bytes, CL_FALSE, event_of(e), &error);
+        void *at = map(r, q, b->device, b->bytes, CL_FALSE, event_of(e, 0), &error);
         if (error == CL_SUCCESS)
             b->staging = at;
         return enqueued(r, "clEnqueueMapBuffer", error, e);
@@ -151,7 +152,7 @@ verdict buffer_to_host(run *r, unsigned q, unsigned k, size_t bytes, events *e)
         return FINE;
     return enqueued(r, "clEnqueueReadBuffer",
                     r->cl->clEnqueueReadBuffer(r->session->queue[q], b->device, CL_FALSE, 0, bytes, b->staging, 0, NULL,
-                                               event_of(e)),
+                                               event_of(e, bytes)),
                     e);
 }
 
@@ -270,7 +271,7 @@ verdict shared_to_device(run *r, events *e)
         shared_block *b = &r->session->shared[r->array[k].shared];
         if (b->on_device)
             continue;
-        cl_int error = r->cl->clEnqueueUnmapMemObject(r->session->queue[0], b->mem, b->mapped, 0, NULL, event_of(e));
+        cl_int error = r->cl->clEnqueueUnmapMemObject(r->session->queue[0], b->mem, b->mapped, 0, NULL, event_of(e, 0));
         verdict v = enqueued(r, "clEnqueueUnmapMemObject", error, e);
         if (v != FINE)
             return v;
@@ -285,7 +286,7 @@ static verdict whole_to_host(run *r, unsigned q, buffer *b, events *e)
     if (!shares(r->session) || b->device == NULL || b->staging != NULL)
         return FINE;
     cl_int error;
-    b->staging = map(r, q, b->device, b->bytes, CL_FALSE, event_of(e), &error);
+    b->staging = map(r, q, b->device, b->bytes, CL_FALSE, event_of(e, 0), &error);
     return enqueued(r, "clEnqueueMapBuffer", error, e);
 }
 
@@ -304,7 +305,7 @@ verdict kept_to_host(run *r, unsigned q, events *e)
         if (!b->on_device || s->one_with_host)
             continue;
         cl_int error;
-        void *mapped = map(r, q, b->mem, yoke__block_bytes(b->block), CL_FALSE, event_of(e), &error);
+        void *mapped = map(r, q, b->mem, yoke__block_bytes(b->block), CL_FALSE, event_of(e, 0), &error);
         v = enqueued(r, "clEnqueueMapBuffer", error, e);
         if (v == FINE) {
             b->on_device = false;

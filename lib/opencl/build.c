@@ -257,6 +257,7 @@ static bool begin(build *b)
         return false;
     atomic_store(&b->began, true);
     atomic_store(&b->owner->build_progress_ns, yoke__now_ns());
+    yoke__trace_begin(&b->traced, YOKE__EVENT_COMPILE, b->program->name);
     errand_touch_end(&b->errand);
     return true;
 }
@@ -286,6 +287,7 @@ static void run_build(errand *e)
     if (!begin(b))
         return;
     bool good = compile(b) && build_goes_on(b) && groups_find(b);
+    yoke__trace_end(&b->traced, 0, 0);
     if (!publish(b, good))
         drop_program(b);
 }

@@ -3,12 +3,14 @@
 #define YOKE_OPENCL_BUILD_H
 
 #include "lib/opencl/device.h"
+#include "lib/trace/trace.h"
 
 /* A compiler may hang for ever, and come back when session and program are long gone, or the plugin that had the kernel
  * is closed: so it owns all it uses, and touches theirs only between errand_touch and errand_touch_end. */
 typedef struct build {
     errand errand; /* first: it is cast back */
     program *program;
+    yoke__event traced;
     opencl *owner;
     _Atomic bool began;
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "lib/opencl/device.h"
+#include "lib/trace/trace.h"
 
 enum { LOOK_NS = 100000000 };
 
@@ -56,7 +57,8 @@ static bool make_queues(device *d, session *s, cl_int *error)
     if (s->context == NULL || *error != CL_SUCCESS)
         return false;
     for (int k = 0; k < QUEUES; k++) {
-        s->queue[k] = cl->clCreateCommandQueue(s->context, d->id, 0, error);
+        s->queue[k] =
+            cl->clCreateCommandQueue(s->context, d->id, yoke__tracing() ? CL_QUEUE_PROFILING_ENABLE : 0, error);
         if (s->queue[k] == NULL || *error != CL_SUCCESS)
             return false;
     }

@@ -244,7 +244,7 @@ static verdict upload(run *r, unsigned q, unsigned k, yoke__span part, events *e
         const size_t left = part.end - part.begin;
         const yoke__span now = {part.begin, part.begin + (left < UPLOAD_BYTES ? left : UPLOAD_BYTES)};
         if (e->count >= UPLOAD_EVENTS) {
-            verdict v = run_settle(r, e);
+            verdict v = run_settle(r, q, e);
             if (v != FINE)
                 return v;
         }
@@ -253,7 +253,7 @@ static verdict upload(run *r, unsigned q, unsigned k, yoke__span part, events *e
         cl_int error = write_part(r->session, q, a->mirror, now, CL_FALSE, rim_user(r, q, a), &e->list[e->count]);
         if (error != CL_SUCCESS)
             return run_judge(r, "clEnqueueWriteBuffer", error);
-        e->count++;
+        e->bytes[e->count++] = now.end - now.begin;
         part.begin = now.end;
     }
     return FINE;

@@ -327,7 +327,7 @@ static verdict launch(run *r, unsigned q, flight *f)
     if (error != CL_SUCCESS)
         return run_judge(r, "clEnqueueNDRangeKernel", error);
     f->launched = true;
-    f->events.count++;
+    f->events.bytes[f->events.count++] = 0;
     return FINE;
 }
 

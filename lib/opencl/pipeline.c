@@ -61,7 +61,7 @@ static verdict look_at(run *r, cl_event event)
     return is_memory_error(state) ? OUT_OF_MEMORY : BROKEN;
 }
 
-verdict run_settle(run *r, events *e)
+verdict run_settle(run *r, unsigned q, events *e)
 {
     if (e->count == 0)
         return FINE;
@@ -69,6 +69,8 @@ verdict run_settle(run *r, events *e)
     cl_int error = r->cl->clWaitForEvents(e->count, e->list);
     for (cl_uint k = 0; k < e->count; k++) {
         v = worse(v, look_at(r, e->list[k]));
+        if (yoke__tracing() && v == FINE)
+            traced_command(r, q, e->list[k], e->bytes[k]);
         (void)r->cl->clReleaseEvent(e->list[k]);
     }
     e->count = 0;
@@ -267,13 +269,15 @@ static verdict finish(run *r, unsigned q)
     flight *f = &r->flight[q];
     f->flying = false;
     poll_if_short(r, f);
-    verdict v = run_settle(r, &f->events); /* the kernel came after the prelude: one sleep for both */
-    v = worse(v, run_settle(r, &r->prelude));
+    verdict v = run_settle(r, q, &f->events); /* the kernel came after the prelude: one sleep for both */
+    v = worse(v, run_settle(r, 0, &r->prelude));
     atomic_store_explicit(&r->beat, yoke__now_ns(), memory_order_relaxed);
     if (v != FINE)
         return v;
     learn(r, f);
-    return piece_commit(r, q);
+    v = piece_commit(r, q);
+    traced_piece_end(r, q);
+    return v;
 }
 
 static verdict start(run *r, unsigned q, bool *is_all)
@@ -281,6 +285,7 @@ static verdict start(run *r, unsigned q, bool *is_all)
     flight *f = &r->flight[q], *other = &r->flight[(q + 1) % QUEUES];
     if (other->active)
         other->alone = false;
+    traced_piece_begin(r, q);
     verdict v = piece_start(r, q, !other->active);
     if (v != FINE)
         return v;
@@ -336,7 +341,8 @@ static verdict renew_queues(run *r)
     session *s = r->session;
     for (unsigned q = 0; q < QUEUES; q++) {
         cl_int error;
-        cl_command_queue fresh = r->cl->clCreateCommandQueue(s->context, r->device->id, 0, &error);
+        cl_command_queue fresh = r->cl->clCreateCommandQueue(s->context, r->device->id,
+                                                             yoke__tracing() ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
         if (error != CL_SUCCESS || fresh == NULL) {
             (void)run_judge(r, "clCreateCommandQueue", error);
             return DEAD;
@@ -355,7 +361,7 @@ static verdict collect(run *r, verdict v)
         if (f->active && f->flying)
             v = worse(v, finish(r, q));
         else
-            (void)run_settle(r, &f->events);
+            (void)run_settle(r, q, &f->events);
         if (v == LEFT || !f->active)
             continue;
         if (!run_touch(r))
@@ -366,7 +372,7 @@ static verdict collect(run *r, verdict v)
         if (f->active)
             return TOO_LARGE;
     }
-    (void)run_settle(r, &r->prelude);
+    (void)run_settle(r, 0, &r->prelude);
     return v;
 }
 
@@ -415,7 +421,7 @@ static verdict give_back(run *r, verdict v)
     if (v == LEFT || v == DEAD)
         return v;
     verdict kept = kept_to_host(r, 0, &r->prelude);
-    kept = worse(kept, run_settle(r, &r->prelude));
+    kept = worse(kept, run_settle(r, 0, &r->prelude));
     if (kept != FINE)
         return DEAD;
     if (r->finished_count > 0) {

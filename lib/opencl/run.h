@@ -3,6 +3,7 @@
 #define YOKE_OPENCL_RUN_H
 
 #include "lib/opencl/device.h"
+#include "lib/trace/trace.h"
 
 enum {
     RESULT = YOKE_MAX_PARAMETERS, /* place of the partial results among the arrays */
@@ -29,6 +30,7 @@ typedef enum verdict {
 
 typedef struct events {
     cl_event list[EVENTS];
+    size_t bytes[EVENTS]; /* that each moves; 0: none, or as many as the device likes */
     cl_uint count;
 } events;
 
@@ -68,6 +70,7 @@ typedef struct flight {
     bool alone;     /* nothing else was in flight: its time tells the kernel's speed */
     unsigned choice;
     int64_t started;
+    yoke__event traced;
 } flight;
 
 typedef struct run {
@@ -110,13 +113,20 @@ typedef struct run {
 
 void run_on_driver(errand *e);
 verdict run_judge(run *r, const char *call, cl_int error);
-/* Waits for the events, looks at each, and releases them. */
-verdict run_settle(run *r, events *e);
+/* Waits for the events of queue q, looks at each, and releases them. */
+verdict run_settle(run *r, unsigned q, events *e);
 bool run_touch(run *r);
 double run_work_items(const run *r, piece_range range);
 
 /* Adds a range to a list of PENDING, beside its neighbours if they are there. False: no room. */
 bool range_add(piece_range *list, unsigned *count, piece_range range);
+
+/* --- traced.c: for a trace; nothing without one --- */
+
+/* A command of queue q that has ended: when it ran, as the driver measured it. */
+void traced_command(run *r, unsigned q, cl_event event, size_t bytes);
+void traced_piece_begin(run *r, unsigned q);
+void traced_piece_end(run *r, unsigned q);
 
 /* --- piece.c --- */
 

@@ -75,7 +75,22 @@ bool yoke__devices_are_known(yoke__devices *devices);
 void yoke__devices_worked(yoke__devices *devices, double ns);
 /* See yoke__select_devices, of the devices found. */
 int yoke__devices_select(const yoke__devices *devices, const char *text, yoke__selection *selection);
-/* learned.c */
+/* learned.c, learned_list.c */
+
+enum { YOKE__MOST_TRIES = 1 << 20 };
+
+/* A cell in a file. */
+typedef struct yoke__learned_entry {
+    uint32_t place, class;
+    uint32_t bytes; /* of an entry: another version's are not for us */
+    uint32_t tries;
+    double item_ns;
+    yoke__rate rate;
+} yoke__learned_entry;
+
+extern const char yoke__learned_kind[];
+/* A time that a file may tell. */
+bool yoke__learned_is_time(double ns);
 
 /* NULL: no memory, or the table is full; then nothing is learned. Starts with what the cache folder has of it. */
 yoke__route_row *yoke__devices_row(yoke__devices *devices, const yoke_kernel *kernel);

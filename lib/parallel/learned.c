@@ -8,17 +8,12 @@
 
 #include "lib/parallel/devices.h"
 
-enum { MOST_TRIES = 1 << 20 };
-static const char kind[] = "model";
+const char yoke__learned_kind[] = "model";
 
-/* A cell in a file. */
-typedef struct entry {
-    uint32_t place, class;
-    uint32_t bytes; /* of an entry: another version's are not for us */
-    uint32_t tries;
-    double item_ns;
-    yoke__rate rate;
-} entry;
+bool yoke__learned_is_time(double ns)
+{
+    return isfinite(ns) && ns >= 0 && ns < (double)FLT_MAX;
+}
 
 /* Runtimes that the end of the process may find open. */
 static pthread_mutex_t open_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -55,19 +50,14 @@ static bool make_file_key(const yoke__devices *d, yoke__route_row *row, const yo
     return row->file_key != NULL;
 }
 
-static bool is_time(double ns)
-{
-    return isfinite(ns) && ns >= 0 && ns < (double)FLT_MAX;
-}
-
 /* Of rates the division makes sense itself. */
-static void put(const yoke__devices *d, yoke__route_row *row, const entry *e)
+static void put(const yoke__devices *d, yoke__route_row *row, const yoke__learned_entry *e)
 {
-    if (e->bytes != sizeof *e || e->place >= d->count + 2 || e->class >= 64 || !is_time(e->item_ns))
+    if (e->bytes != sizeof *e || e->place >= d->count + 2 || e->class >= 64 || !yoke__learned_is_time(e->item_ns))
         return;
     yoke__route_cell *cell = &row->cell[e->place][e->class];
     atomic_init(&cell->item_ns, (float)e->item_ns);
-    atomic_init(&cell->tries, e->tries < MOST_TRIES ? e->tries : MOST_TRIES);
+    atomic_init(&cell->tries, e->tries < YOKE__MOST_TRIES ? e->tries : YOKE__MOST_TRIES);
     cell->rate = e->rate;
 }
 
@@ -75,8 +65,8 @@ static void read_row(const yoke__devices *d, yoke__route_row *row)
 {
     void *content;
     size_t bytes;
-    entry e;
-    if (!yoke__cache_read(&d->cache, kind, row->file_key, row->file_key_bytes, &content, &bytes))
+    yoke__learned_entry e;
+    if (!yoke__cache_read(&d->cache, yoke__learned_kind, row->file_key, row->file_key_bytes, &content, &bytes))
         return;
     for (size_t at = 0; at + sizeof e <= bytes; at += sizeof e) {
         memcpy(&e, (unsigned char *)content + at, sizeof e);
@@ -128,15 +118,18 @@ yoke__route_row *yoke__devices_row(yoke__devices *devices, const yoke_kernel *ke
 
 /* --- files --- */
 
-static size_t collect(const yoke__route_row *row, unsigned places, entry *entries)
+static size_t collect(const yoke__route_row *row, unsigned places, yoke__learned_entry *entries)
 {
     size_t count = 0;
     for (unsigned place = 0; place < places; place++)
         for (unsigned class = 0; class < 64; class ++) {
             const yoke__route_cell *cell = &row->cell[place][class];
-            const entry e = {
-                place,     class, sizeof(entry), atomic_load(&cell->tries), (double)atomic_load(&cell->item_ns),
-                cell->rate};
+            const yoke__learned_entry e = {place,
+                                           class,
+                                           sizeof(yoke__learned_entry),
+                                           atomic_load(&cell->tries),
+                                           (double)atomic_load(&cell->item_ns),
+                                           cell->rate};
             if (e.tries == 0 && !(e.rate.item_ns > 0))
                 continue;
             if (entries != NULL)
@@ -151,13 +144,14 @@ static void write_row(yoke__devices *d, yoke__route_row *row)
     if (row->file_key == NULL || atomic_exchange(&row->learned, 0) == 0)
         return;
     const unsigned places = d->count + 2;
-    entry *entries =
+    yoke__learned_entry *entries =
         yoke__alloc_zeroed((size_t)places * 64, sizeof *entries); /* another thread may add some meanwhile */
     pthread_mutex_lock(&d->lock);
     const size_t count = entries != NULL ? collect(row, places, entries) : 0;
     pthread_mutex_unlock(&d->lock);
     if (count > 0)
-        yoke__cache_write(&d->cache, kind, row->file_key, row->file_key_bytes, entries, count * sizeof *entries);
+        yoke__cache_write(&d->cache, yoke__learned_kind, row->file_key, row->file_key_bytes, entries,
+                          count * sizeof *entries);
     yoke__free(entries);
 }
 

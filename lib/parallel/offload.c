@@ -345,11 +345,14 @@ int yoke__run_with_devices(yoke_runtime *runtime, const yoke_options *options, c
     if (status != YOKE_OK)
         return status;
     atomic_fetch_add(&o.devices->calls, 1);
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_CALL, o.decision.kernel);
     const int64_t start = yoke__now_ns();
     status = run_somewhere(&o);
     atomic_fetch_sub(&o.devices->calls, 1);
     o.decision.took_ns = (double)(yoke__now_ns() - start);
     yoke__decision_set(&o.decision);
+    yoke__trace_decision(&traced, &o.decision);
     if (runtime->explains)
         yoke__explain(&o.decision);
     return status;

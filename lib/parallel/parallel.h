@@ -31,6 +31,7 @@ struct yoke_runtime {
     bool explains;          /* each decision is told */
     /* NULL until the first asynchronous call. */
     yoke__backlog *_Atomic backlog;
+    bool tells;             /* that, or it is traced */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;
@@ -46,6 +47,9 @@ static inline yoke_runtime *yoke__runtime_or_default(yoke_runtime *runtime)
         runtime = atomic_load_explicit(&yoke__default_runtime, memory_order_acquire);
     return runtime != NULL ? runtime : yoke_default_runtime();
 }
+
+/* machine.c */
+yoke_topology yoke__public_topology(const yoke__topology *topology);
 
 int yoke__check_given_options(const yoke_options *options);
 /* Only looks: a call that is made now may run while others use what the options point to. Not NULL. */

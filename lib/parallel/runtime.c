@@ -5,6 +5,7 @@
 #include "lib/parallel/backlog.h"
 #include "lib/parallel/checking.h"
 #include "lib/parallel/devices.h"
+#include "lib/trace/trace.h"
 
 enum {
     SPIN_LIMIT_NS = 200000,      /* an idle worker spins no longer, however short the gaps between maps were */
@@ -49,6 +50,12 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
         return status;
     const char *explain = yoke__env("YOKE_EXPLAIN");
     runtime->explains = explain != NULL && strcmp(explain, "0") != 0;
+    status = yoke__trace_open();
+    if (status == YOKE_OK)
+        status = yoke__counters_open();
+    if (status != YOKE_OK)
+        return status;
+    runtime->tells = runtime->explains || yoke__tracing();
     runtime->default_workers = workers;
     runtime->cache_bytes = last_level_cache_bytes();
     runtime->costs = yoke__costs_create();
@@ -160,11 +167,6 @@ const char *yoke_isa(yoke_runtime *runtime)
     return runtime != NULL ? yoke__isa_name(runtime->isa) : NULL;
 }
 
-static yoke_topology_counts public_counts(yoke__topology_counts counts)
-{
-    return (yoke_topology_counts){counts.packages, counts.nodes, counts.caches, counts.cores, counts.pus};
-}
-
 int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
 {
     if (topology == NULL)
@@ -172,9 +174,7 @@ int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
-    *topology = (yoke_topology){public_counts(yoke__topology_machine(runtime->topology)),
-                                public_counts(yoke__topology_usable(runtime->topology)),
-                                yoke__topology_quota(runtime->topology)};
+    *topology = yoke__public_topology(runtime->topology);
     return YOKE_OK;
 }
 

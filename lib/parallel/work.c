@@ -81,6 +81,11 @@ static yoke__headcount_choice choose_workers(yoke__cost *cost, const yoke__work 
     return yoke__cost_choose_workers(cost, work->total, load->workers, !whole || other_trial);
 }
 
+static const char *name_of(const yoke__work *work)
+{
+    return work->checked != NULL ? work->checked->kernel->name : "parallel_for";
+}
+
 /* Runs items [first, all) as a job of the team, or alone where that is better. */
 static int run_divided(yoke_runtime *runtime, const yoke_options *options, const yoke__work *work, size_t first,
                        double item_ns, int64_t now, settled *how)
@@ -120,6 +125,8 @@ static int run_divided(yoke_runtime *runtime, const yoke_options *options, const
                      .grain = plan.grain,
                      .workers = plan.workers,
                      .wake = plan.wake};
+    if (yoke__tracing())
+        job.name = name_of(work);
     if (options != NULL) {
         job.controlled = options->deadline_ns != 0 || options->cancel != NULL || options->progress != NULL;
         job.deadline_ns = options->deadline_ns;
@@ -234,25 +241,40 @@ static int consider_devices(yoke_runtime *runtime, const yoke_options *options, 
     return YOKE_OK;
 }
 
+/* What the caller did alone is no job of the team's, which would have traced it. */
+static void trace_alone(const yoke__event *call, unsigned workers)
+{
+    if (call->begin_ns == 0 || workers != 1)
+        return;
+    yoke__event work = *call;
+    work.kind = YOKE__EVENT_WORK;
+    yoke__trace_end(&work, 1, 0);
+}
+
 /* A call that no device was considered for, told. */
 static int run_told(yoke_runtime *runtime, const yoke_options *options, yoke__cost *cost, double item_ns,
                     const yoke__work *work)
 {
-    yoke_decision d = {.kernel = work->checked != NULL ? work->checked->kernel->name : "parallel_for",
+    yoke_decision d = {.kernel = name_of(work),
                        .items = work->total,
                        .device = -1,
                        .share_count = 1,
                        .shares = {{.device = -1, .name = "workers", .items = work->total, .pieces = 1}}};
     const double predicted_ns = item_ns * (double)work->total;
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_CALL, d.kernel);
     const int64_t start = yoke__now_ns();
     int status = run_known(runtime, options, cost, item_ns * (double)work->scale, work, &d.workers);
     d.took_ns = (double)(yoke__now_ns() - start);
+    trace_alone(&traced, d.workers);
     const char *why = runtime->devices == NULL          ? "no device may be used"
                       : work->checked == NULL           ? "it is no kernel"
                       : predicted_ns < YOKE__OFFLOAD_NS ? "too short, or too new, for a device"
                                                         : "no device is known (yet)";
     (void)snprintf(d.reason, sizeof d.reason, "%s%s", status != YOKE_OK ? "it failed; " : "", why);
-    yoke__explain(&d);
+    yoke__trace_decision(&traced, &d);
+    if (runtime->explains)
+        yoke__explain(&d);
     return status;
 }
 
@@ -279,8 +301,8 @@ YOKE_HOT int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, 
     unsigned workers;
     int status = yoke__bring_home(work, options);
     if (status == YOKE_OK)
-        status = runtime->explains ? run_told(runtime, options, cost, item_ns, work)
-                                   : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
+        status = runtime->tells ? run_told(runtime, options, cost, item_ns, work)
+                                : run_known(runtime, options, cost, item_ns * (double)work->scale, work, &workers);
     if (options != NULL && status == YOKE_OK)
         yoke__note_piece(options, -1, work, 0, work->items);
     return status;

@@ -172,9 +172,21 @@ static size_t keep_usable(const rows *found, const cpu_mask *mask, row *kept)
     return count;
 }
 
+static yoke__topology_counts number_rows(numbering *n, const row *at, size_t count, yoke__pu *pus)
+{
+    const yoke__topology_counts counts = number_all(n, at, count, pus);
+    number_kinds(at, count, pus);
+    for (size_t k = 0; k < count; k++) {
+        pus[k].os_index = at[k].os_index;
+        pus[k].node_os_index = at[k].node_os_index;
+    }
+    return counts;
+}
+
 static int fill(yoke__topology *topology, const rows *found, const cpu_mask *mask, row *kept, numbering *n)
 {
-    topology->machine = number_all(n, found->at, found->count, topology->pus);
+    topology->machine = number_rows(n, found->at, found->count, topology->all);
+    topology->all_count = found->count;
     if (found->machine_nodes > topology->machine.nodes)
         topology->machine.nodes = found->machine_nodes;
     size_t count = keep_usable(found, mask && mask->known ? mask : NULL, kept);
@@ -183,12 +195,7 @@ static int fill(yoke__topology *topology, const rows *found, const cpu_mask *mas
     if (count == 0)
         return yoke__fail(YOKE_ETOPOLOGY, "the topology allows no CPU at all; look at the cpuset of this process");
     topology->count = count;
-    topology->usable = number_all(n, kept, count, topology->pus);
-    number_kinds(kept, count, topology->pus);
-    for (size_t k = 0; k < count; k++) {
-        topology->pus[k].os_index = kept[k].os_index;
-        topology->pus[k].node_os_index = kept[k].node_os_index;
-    }
+    topology->usable = number_rows(n, kept, count, topology->pus);
     if (!rank_threads(topology->pus, count, n->ids, n->outer))
         return yoke__fail(YOKE_ETOPOLOGY, "the topology has a core in two places at once");
     return YOKE_OK;
@@ -203,9 +210,11 @@ int yoke__topology_build(yoke__topology **out, const rows *found, const cpu_mask
     numbering n = {0};
     row *kept = yoke__alloc_zeroed(found->count, sizeof *kept);
     yoke__topology *topology = yoke__alloc_zeroed(1, sizeof *topology);
-    if (topology)
+    if (topology) {
         topology->pus = yoke__alloc_zeroed(found->count, sizeof *topology->pus);
-    if (!numbering_make(&n, found->count) || !kept || !topology || !topology->pus)
+        topology->all = yoke__alloc_zeroed(found->count, sizeof *topology->all);
+    }
+    if (!numbering_make(&n, found->count) || !kept || !topology || !topology->pus || !topology->all)
         status = yoke__fail(YOKE_ENOMEM, "no memory for the table of %zu CPUs", found->count);
     else
         status = fill(topology, found, mask, kept, &n);
@@ -224,5 +233,6 @@ void yoke__topology_free(yoke__topology *topology)
         return;
     yoke__hwloc_free(topology->hwloc);
     yoke__free(topology->pus);
+    yoke__free(topology->all);
     yoke__free(topology);
 }

@@ -99,6 +99,12 @@ const yoke__pu *yoke__topology_pus(const yoke__topology *topology, size_t *count
     return topology->pus;
 }
 
+const yoke__pu *yoke__topology_all_pus(const yoke__topology *topology, size_t *count)
+{
+    *count = topology->all_count;
+    return topology->all;
+}
+
 yoke__topology_counts yoke__topology_machine(const yoke__topology *topology)
 {
     return topology->machine;

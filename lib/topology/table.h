@@ -25,6 +25,8 @@ typedef struct rows {
 struct yoke__topology {
     yoke__pu *pus;
     size_t count;
+    yoke__pu *all; /* usable or not, numbered over the machine; `smt` means nothing there */
+    size_t all_count;
     yoke__topology_counts machine, usable;
     double quota;
     bool native;

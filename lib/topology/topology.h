@@ -45,6 +45,9 @@ void yoke__topology_free(yoke__topology *topology);
 /* The usable PUs, at least one, neighbours side by side. Lives as long as the topology. */
 const yoke__pu *yoke__topology_pus(const yoke__topology *topology, size_t *count);
 
+/* All PUs of the machine, usable or not, numbered over the machine; `smt` means nothing there. Lives as long. */
+const yoke__pu *yoke__topology_all_pus(const yoke__topology *topology, size_t *count);
+
 yoke__topology_counts yoke__topology_machine(const yoke__topology *topology); /* all, CPU-less nodes too */
 yoke__topology_counts yoke__topology_usable(const yoke__topology *topology);  /* those with a usable PU */
 

@@ -59,6 +59,24 @@ static void add_times(text *t, const yoke_decision *d)
         add_time(t, d->cpu_ns > 0 ? ", device " : "; alone: device ", d->device_ns, "");
 }
 
+/* The places that did it, what was expected, and why. */
+void yoke__trace_decision(yoke__event *event, const yoke_decision *d)
+{
+    text t = {.used = 0};
+    if (event->begin_ns == 0)
+        return;
+    for (unsigned k = 0; k < d->share_count && k < YOKE_SHARES; k++)
+        add_share(&t, d, &d->shares[k], k == 0);
+    if (d->predicted_ns > 0)
+        add_time(&t, "; predicted ", d->predicted_ns, "");
+    if (d->reason[0] != '\0')
+        add(&t, "; %s", d->reason);
+    event->end_ns = yoke__now_ns();
+    event->count = d->items;
+    event->other = d->workers;
+    yoke__trace_event(event, t.bytes + (t.used > 0 && t.bytes[0] == ' '));
+}
+
 void yoke__explain(const yoke_decision *d)
 {
     text t = {.used = 0};

@@ -10,3 +10,8 @@ rm -rf "$stage/cmake"
 "$cmake" --build "$stage/cmake" --parallel 2
 cd "$stage/cmake"
 "$(dirname "$cmake")/ctest" --output-on-failure
+# The installed command finds its library, and the helper process, in the moved tree.
+yoke="$stage/prefix/bin/yoke"
+"$yoke" --version
+"$yoke" info --no-devices --machine "pack:2 core:2 pu:2" | grep -q '^workers   4'
+test -s "$stage/prefix/share/man/man1/yoke.1"

@@ -1,0 +1,209 @@
+/* yoke top and yoke_watch_...: counters of a program that runs, of one that ended, and of files that are no counters. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+
+#include "support.h"
+#include "tests/emulated.h"
+#include "yoke/kernels.h"
+#include "yoke/yoke.h"
+
+enum { ITEMS = 200000, LANES = 64 };
+
+/* Maps without an end, or until `calls` are done and nobody holds the other end of the pipe. */
+static void be_the_program(int calls, int until)
+{
+    static float x[ITEMS], y[ITEMS];
+    (void)setenv("YOKE_COUNTERS", "1", 1);
+    yoke_runtime *runtime = yoke_open(&(yoke_runtime_options){.workers = 2, .devices = "cpu"});
+    if (runtime == NULL)
+        exit(2);
+    for (int k = 0; calls == 0 || k < calls; k++)
+        if (parallel_map_on(runtime, &(yoke_options){.flags = YOKE_ALWAYS_DIVIDE}, yoke_axpy, ITEMS, y, x, 2.0f) != 0)
+            exit(3);
+    char byte;
+    while (read(until, &byte, 1) > 0)
+        ;
+    exit(0);
+}
+
+static pid_t start(int calls, int *hold)
+{
+    int ends[2];
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(ends[1]);
+        be_the_program(calls, ends[0]);
+    }
+    (void)close(ends[0]);
+    *hold = ends[1];
+    return pid;
+}
+
+static bool is_watchable(pid_t pid)
+{
+    long pids[256];
+    const int count = yoke_watchable(pids, 256);
+    assert_true(count >= 0);
+    for (int k = 0; k < count && k < 256; k++)
+        if (pids[k] == (long)pid)
+            return true;
+    return false;
+}
+
+static yoke_watch *watch_soon(pid_t pid)
+{
+    yoke_watch *watch = NULL;
+    for (int k = 0; k < 3000 && watch == NULL; k++) {
+        watch = yoke_watch_open(pid);
+        usleep(10000);
+    }
+    if (watch == NULL)
+        fail_msg("%s", yoke_error_detail());
+    return watch;
+}
+
+/* The sums over all lanes, once so many calls were counted. */
+static yoke_lane sums_after(yoke_watch *watch, uint64_t calls)
+{
+    yoke_lane lanes[LANES], sum = {.calls = 0};
+    for (int k = 0; k < 3000 && sum.calls < calls; k++) {
+        const int count = yoke_watch_read(watch, lanes, LANES);
+        assert_in_range(count, 0, LANES);
+        sum = (yoke_lane){.calls = 0};
+        for (int i = 0; i < count; i++) {
+            assert_true(lanes[i].now <= YOKE_ASLEEP);
+            assert_int_equal(lanes[i].device, -1);
+            sum.calls += lanes[i].calls;
+            sum.items += lanes[i].items;
+            sum.parts += lanes[i].parts;
+            sum.busy_ns += lanes[i].busy_ns;
+        }
+        usleep(10000);
+    }
+    return sum;
+}
+
+static void calls_are_counted(void **state)
+{
+    (void)state;
+    int hold, status;
+    const pid_t pid = start(20, &hold);
+    yoke_watch *watch = watch_soon(pid);
+    assert_true(is_watchable(pid));
+    const yoke_lane sum = sums_after(watch, 20);
+    assert_int_equal(sum.calls, 20);
+    assert_int_equal(sum.items, 20 * ITEMS);
+    assert_true(sum.parts >= 20);
+    assert_true(sum.busy_ns > 0);
+    assert_in_range(yoke_watch_read(watch, NULL, 0), 1, LANES);
+    (void)close(hold);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    yoke_lane lane;
+    assert_int_equal(yoke_watch_read(watch, &lane, 1), YOKE_ESTATE);
+    yoke_watch_close(watch);
+    assert_false(is_watchable(pid));
+    assert_null(yoke_watch_open(pid));
+}
+
+static void the_view_shows_a_program(void **state)
+{
+    (void)state;
+    int hold, status;
+    const pid_t pid = start(0, &hold);
+    yoke_watch *watch = watch_soon(pid);
+    (void)sums_after(watch, 1);
+    assert_int_equal(shell(YOKE_TOOL " top -d 0.2 -n 2 %ld 2>&1", (long)pid), 0);
+    assert_fits();
+    assert_says("calls/s");
+    assert_says("threads busy");
+    assert_says("[#");
+    assert_null(strchr(said, '\033'));       /* no colour, for this is no terminal */
+    assert_int_equal(kill(pid, SIGKILL), 0); /* what it leaves is removed by who looks next */
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    (void)close(hold);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/dev/shm/yoke-%ld-%ld", (long)geteuid(), (long)pid);
+    assert_int_equal(access(path, F_OK), 0);
+    assert_false(is_watchable(pid));
+    assert_int_equal(access(path, F_OK), -1);
+    yoke_watch_close(watch);
+    assert_int_equal(shell(YOKE_TOOL " top %ld 2>&1", (long)pid), 1);
+    assert_says("keeps no counters");
+}
+
+static void what_are_no_counters_is_refused(void **state)
+{
+    (void)state;
+    char path[64];
+    (void)snprintf(path, sizeof path, "/dev/shm/yoke-%ld-%ld", (long)geteuid(), (long)getpid());
+    const int file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(file >= 0);
+    assert_null(yoke_watch_open(getpid()));
+    assert_int_equal(ftruncate(file, 1 << 20), 0);
+    assert_null(yoke_watch_open(getpid()));
+    assert_non_null(strstr(yoke_error_detail(), "another version"));
+    assert_int_equal(pwrite(file, "yokecnt\0\xff\xff\xff\xff", 12, 0), 12);
+    assert_null(yoke_watch_open(getpid()));
+    (void)close(file);
+    (void)unlink(path);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_null(yoke_watch_open(getpid()));
+    (void)unlink(path);
+    assert_int_equal(yoke_watch_read(NULL, NULL, 0), YOKE_EINVAL);
+    assert_int_equal(yoke_watchable(NULL, 3), YOKE_EINVAL);
+    yoke_watch_close(NULL);
+}
+
+static void bad_arguments_are_told(void **state)
+{
+    (void)state;
+    static const char *const wrong[] = {"top -d",  "top -d 0", "top -d x", "top -n -1",    "top x",
+                                        "top 1.5", "top 1 2",  "top -x",   "bench --slow", "bench x"};
+    for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++)
+        if (shell(YOKE_TOOL " %s 2>&1", wrong[k]) != 2)
+            fail_msg("yoke %s: not status 2", wrong[k]);
+}
+
+static void bench_measures(void **state)
+{
+    (void)state;
+    if (emulated("speeds mean nothing"))
+        skip();
+    assert_int_equal(shell(YOKE_TOOL " bench --quick 2>&1"), 0);
+    assert_fits();
+    assert_says("one core");
+    assert_says("triad");
+    assert_says("peak, float");
+    assert_says("latency memory");
+    char path[] = "/tmp/yoke-bench-XXXXXX";
+    const int file = mkstemp(path);
+    assert_true(file >= 0);
+    (void)close(file);
+    assert_int_equal(shell("YOKE_WORKERS=1 " YOKE_TOOL " bench --quick --json >%s", path), 0);
+    (void)check_json(path);
+    assert_int_equal(shell("cat %s", path), 0);
+    assert_says("\"read_gb_per_s\": ");
+    assert_says("\"name\": \"one core\"");
+    (void)unlink(path);
+}
+
+int main(void)
+{
+    if (access("/dev/shm", W_OK) != 0) {
+        printf("SKIP: there is no /dev/shm\n");
+        return 77;
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(calls_are_counted),
+        cmocka_unit_test(the_view_shows_a_program),
+        cmocka_unit_test(what_are_no_counters_is_refused),
+        cmocka_unit_test(bad_arguments_are_told),
+        cmocka_unit_test(bench_measures),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
