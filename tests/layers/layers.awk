@@ -16,7 +16,7 @@ BEGIN {
     home("hwloc", "^lib/topology/|^tests/topology/|^tools/topology_")
     home("CL", "^lib/opencl/|^tests/(opencl|fault|bench|gpu)/")
     home("uv", "^lib/loop/|^tests/loop/")
-    home("mpi", "^lib/mpi/|^tests/mpi/|^include/yoke/mpi\\.h$")
+    home("mpi", "^lib/mpi/|^tests/(mpi|bench)/|^include/yoke/mpi\\.h$")
     home("png", "^samples/")
     upper = "^(parallel|yoke|kernels|executor|loop|mpi)\\.h$"  # public headers of the rooms on top
     backends = "lib/parallel/backends.c"                       # the one list of backends
