@@ -13,6 +13,7 @@
 #include "lib/base/base.h"
 #include "yoke/mpi.h"
 #include "yoke/part.h"
+#include "yoke/topology.h"
 
 enum { YOKE__MPI_KERNELS = 64, YOKE__MPI_MESSAGE = 1 << 30 /* bytes at most */ };
 
@@ -118,6 +119,29 @@ typedef struct yoke__mpi_place {
     char devices[256]; /* "": as the environment says */
 } yoke__mpi_place;
 
+enum { YOKE__MPI_CPUS = 65536 };
+
+/* The ranks of a node that may use a CPU. */
+typedef struct yoke__mpi_users {
+    uint64_t hash;          /* of which they are */
+    unsigned count, before; /* and how many; of these, those with lower numbers */
+} yoke__mpi_users;
+
+/* What the ranks of a node may use; rank r of it has cpu[first[r] .. first[r + 1]). */
+typedef struct yoke__mpi_node {
+    MPI_Comm comm;
+    int rank, size;
+    yoke_usable_cpu *own; /* this rank's, neighbours side by side */
+    size_t own_count;
+    double quota;
+    unsigned *cpu;
+    int *count, *first;
+    yoke__mpi_users *users; /* of each own CPU; zeroed */
+    unsigned *index;        /* YOKE__MPI_CPUS: of each number, 1 + where it is among the own ones; zeroed */
+} yoke__mpi_node;
+
+/* Fills place->cpus, which has room, from the lists of all. Pure. */
+void yoke__mpi_take_cores(yoke__mpi_node *node, yoke__mpi_place *place);
 /* This rank's part of its node; collective over `comm`. Only messages and statuses of MPI fail: EIO; ENOMEM, ETOPOLOGY. */
 int yoke__mpi_divide_node(MPI_Comm comm, yoke__mpi_place *place);
 /* Deals out the devices that `runtime` sees; sets place->devices. *again: the runtime is to be opened with them. */

@@ -5,37 +5,92 @@
 #include <string.h>
 
 #include "lib/mpi/mpi.h"
-#include "yoke/topology.h"
 
-/* What the ranks of a node may use; rank r of it has cpu[first[r] .. first[r + 1]). */
-typedef struct node {
-    MPI_Comm comm;
-    int rank, size;
-    yoke_usable_cpu *own;
-    size_t own_count;
-    double quota;
-    unsigned *cpu;
-    int *count, *first;
-    uint64_t *users; /* of each own CPU, a hash of the ranks that may use it */
-} node;
+/* --- the division: pure --- */
+
+/* Every list is read once: there may be hundreds of ranks with hundreds of CPUs each. */
+static void find_users(yoke__mpi_node *n)
+{
+    for (size_t k = 0; k < n->own_count; k++)
+        if (n->own[k].os_cpu < YOKE__MPI_CPUS)
+            n->index[n->own[k].os_cpu] = (unsigned)k + 1;
+    for (int r = 0; r < n->size; r++)
+        for (int k = n->first[r]; k < n->first[r + 1]; k++) {
+            const unsigned index = n->cpu[k] < YOKE__MPI_CPUS ? n->index[n->cpu[k]] : 0;
+            if (index == 0)
+                continue;
+            yoke__mpi_users *users = &n->users[index - 1];
+            users->hash = yoke__mpi_hash(users->hash + 1, &r, sizeof r);
+            users->before += r < n->rank;
+            users->count++;
+        }
+}
+
+static size_t core_end(const yoke__mpi_node *n, size_t at)
+{
+    size_t end = at + 1;
+    while (end < n->own_count && n->own[end].core == n->own[at].core)
+        end++;
+    return end;
+}
+
+/* Of the cores that the same ranks may use, in order: how many there are, and which of them the one at `at` is. */
+static void rank_core(const yoke__mpi_node *n, size_t at, size_t *index, size_t *count)
+{
+    *index = *count = 0;
+    for (size_t k = 0; k < n->own_count; k = core_end(n, k)) {
+        if (n->users[k].hash != n->users[at].hash)
+            continue;
+        if (k < at)
+            ++*index;
+        ++*count;
+    }
+}
+
+/* Whether the core that begins at `at` falls to this rank. Where ranks outnumber cores some of them get none. */
+static bool is_mine(const yoke__mpi_node *n, size_t at)
+{
+    size_t index, count;
+    const size_t users = n->users[at].count > 0 ? n->users[at].count : 1, me = n->users[at].before;
+    rank_core(n, at, &index, &count);
+    return index >= me * count / users && index < (me + 1) * count / users;
+}
+
+void yoke__mpi_take_cores(yoke__mpi_node *n, yoke__mpi_place *place)
+{
+    unsigned cores = 0;
+    find_users(n);
+    for (size_t k = 0; k < n->own_count; k = core_end(n, k)) {
+        if (!is_mine(n, k))
+            continue;
+        cores++;
+        for (size_t j = k; j < core_end(n, k); j++)
+            place->cpus[place->cpu_count++] = n->own[j].os_cpu;
+    }
+    place->is_crowded = cores == 0;
+    place->workers = place->is_crowded ? 1 : cores;
+}
+
+/* --- what is known of the node --- */
 
 static int failed(const char *what)
 {
     return yoke__fail(YOKE_EIO, "MPI failed while %s", what);
 }
 
-static void forget(node *n)
+static void forget(yoke__mpi_node *n)
 {
     yoke__free(n->own);
     yoke__free(n->cpu);
     yoke__free(n->count);
     yoke__free(n->first);
     yoke__free(n->users);
+    yoke__free(n->index);
     if (n->comm != MPI_COMM_NULL)
         (void)MPI_Comm_free(&n->comm);
 }
 
-static int read_own(node *n)
+static int read_own(yoke__mpi_node *n)
 {
     size_t capacity = 0;
     int status = yoke_usable_cpus(NULL, 0, &n->own_count, &n->quota);
@@ -52,7 +107,7 @@ static int read_own(node *n)
 }
 
 /* All lists; where memory is short an empty one, so that no rank waits for another. */
-static int exchange(node *n, int status)
+static int exchange(yoke__mpi_node *n, int status)
 {
     n->count = yoke__alloc_zeroed((size_t)n->size, sizeof *n->count);
     n->first = yoke__alloc_zeroed((size_t)n->size + 1, sizeof *n->first);
@@ -81,72 +136,8 @@ static int exchange(node *n, int status)
                                : yoke__fail(YOKE_ENOMEM, "no memory for the CPUs of this node");
 }
 
-static bool may_use(const node *n, int rank, unsigned cpu)
-{
-    for (int k = n->first[rank]; k < n->first[rank + 1]; k++)
-        if (n->cpu[k] == cpu)
-            return true;
-    return false;
-}
-
-static void find_users(node *n)
-{
-    for (size_t k = 0; k < n->own_count; k++)
-        for (int r = 0; r < n->size; r++)
-            if (may_use(n, r, n->own[k].os_cpu))
-                n->users[k] = yoke__mpi_hash(n->users[k] + 1, &r, sizeof r);
-}
-
-static size_t core_end(const node *n, size_t at)
-{
-    size_t end = at + 1;
-    while (end < n->own_count && n->own[end].core == n->own[at].core)
-        end++;
-    return end;
-}
-
-/* Of the cores that the same ranks may use, in order: how many there are, and which of them the one at `at` is. */
-static void rank_core(const node *n, size_t at, size_t *index, size_t *count)
-{
-    *index = *count = 0;
-    for (size_t k = 0; k < n->own_count; k = core_end(n, k)) {
-        if (n->users[k] != n->users[at])
-            continue;
-        if (k < at)
-            ++*index;
-        ++*count;
-    }
-}
-
-/* Whether the core that begins at `at` falls to this rank. Where ranks outnumber cores some of them get none. */
-static bool is_mine(const node *n, size_t at)
-{
-    size_t index, count, users = 0, me = 0;
-    rank_core(n, at, &index, &count);
-    for (int r = 0; r < n->size; r++)
-        if (may_use(n, r, n->own[at].os_cpu)) {
-            me = r == n->rank ? users : me;
-            users++;
-        }
-    return index >= me * count / users && index < (me + 1) * count / users;
-}
-
-static void take_cores(const node *n, yoke__mpi_place *place)
-{
-    unsigned cores = 0;
-    for (size_t k = 0; k < n->own_count; k = core_end(n, k)) {
-        if (!is_mine(n, k))
-            continue;
-        cores++;
-        for (size_t j = k; j < core_end(n, k); j++)
-            place->cpus[place->cpu_count++] = n->own[j].os_cpu;
-    }
-    place->is_crowded = cores == 0;
-    place->workers = place->is_crowded ? 1 : cores;
-}
-
 /* Ranks of one control group, as those of a job step are, share its quota. */
-static int share_quota(const node *n, yoke__mpi_place *place)
+static int share_quota(const yoke__mpi_node *n, yoke__mpi_place *place)
 {
     unsigned mine = place->workers, all = 0;
     if (MPI_Allreduce(&mine, &all, 1, MPI_UNSIGNED, MPI_SUM, n->comm) != MPI_SUCCESS)
@@ -158,7 +149,7 @@ static int share_quota(const node *n, yoke__mpi_place *place)
     return YOKE_OK;
 }
 
-static int open_node(MPI_Comm comm, node *n)
+static int open_node(MPI_Comm comm, yoke__mpi_node *n)
 {
     if (MPI_Comm_split_type(comm, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &n->comm) != MPI_SUCCESS ||
         MPI_Comm_rank(n->comm, &n->rank) != MPI_SUCCESS || MPI_Comm_size(n->comm, &n->size) != MPI_SUCCESS)
@@ -168,7 +159,7 @@ static int open_node(MPI_Comm comm, node *n)
 
 int yoke__mpi_divide_node(MPI_Comm comm, yoke__mpi_place *place)
 {
-    node n = {.comm = MPI_COMM_NULL};
+    yoke__mpi_node n = {.comm = MPI_COMM_NULL};
     *place = (yoke__mpi_place){0};
     int status = open_node(comm, &n);
     if (status == YOKE_OK)
@@ -178,10 +169,9 @@ int yoke__mpi_divide_node(MPI_Comm comm, yoke__mpi_place *place)
         n.users = yoke__alloc_zeroed(n.own_count, sizeof *n.users);
         place->workers = 1; /* without memory it goes on alone, on nobody's core */
         place->is_crowded = true;
-        if (place->cpus != NULL && n.users != NULL) {
-            find_users(&n);
-            take_cores(&n, place);
-        }
+        n.index = yoke__alloc_zeroed(YOKE__MPI_CPUS, sizeof *n.index);
+        if (place->cpus != NULL && n.users != NULL && n.index != NULL)
+            yoke__mpi_take_cores(&n, place);
         status = share_quota(&n, place);
     }
     forget(&n);
@@ -204,7 +194,7 @@ static uint64_t hash_visible(void)
 }
 
 /* Every size-th of the devices in use, beginning with this rank's; a CPU as a device is nobody's. */
-static void list_devices(const node *n, yoke_runtime *runtime, int count, char *text, size_t bytes)
+static void list_devices(const yoke__mpi_node *n, yoke_runtime *runtime, int count, char *text, size_t bytes)
 {
     int seen = 0, used = snprintf(text, bytes, "cpu");
     for (int k = 0; k < count; k++) {
@@ -218,7 +208,7 @@ static void list_devices(const node *n, yoke_runtime *runtime, int count, char *
 
 int yoke__mpi_deal_devices(MPI_Comm comm, yoke_runtime *runtime, yoke__mpi_place *place, bool *again)
 {
-    node n = {.comm = MPI_COMM_NULL};
+    yoke__mpi_node n = {.comm = MPI_COMM_NULL};
     int count = yoke_devices(runtime);
     *again = false;
     int status = open_node(comm, &n);

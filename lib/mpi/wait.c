@@ -12,7 +12,7 @@ enum {
     SLEEP_NS = 50000,
     ROLL_TAG = 1000
 };
-static const int64_t roll_call_ns = 2000000000;
+static const int64_t roll_call_ns = 1000000000;
 
 int yoke__mpi_check(yoke_mpi *mpi, int code, const char *what)
 {

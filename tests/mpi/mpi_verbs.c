@@ -228,7 +228,7 @@ static void check_cores(void)
     for (int k = 0; k < WORKERS; k++) {
         yoke_worker_place place;
         mine[k] = -1;
-        if (k > 0 && k < yoke_workers(yoke_mpi_runtime(mpi))) {
+        if (k < yoke_workers(yoke_mpi_runtime(mpi))) {
             SUCCEEDS(yoke_worker_place_of(yoke_mpi_runtime(mpi), (unsigned)k, &place));
             mine[k] = place.pinned ? (int)place.os_cpu : -1;
         }
