@@ -74,9 +74,11 @@ yoke_mpi_array *yoke_mpi_array_open(yoke_mpi *mpi, size_t items, size_t item_byt
         status = make(a);
     }
     const yoke__mpi_matter matter = {.verb = YOKE__MPI_ARRAY_OPEN, .size = {items, item_bytes, before, after}};
-    if (yoke__mpi_agree(mpi, &matter, status) != YOKE_OK) {
-        if (a != NULL)
-            forget(a);
+    status = yoke__mpi_agree(mpi, &matter, status);
+    if (a == NULL)
+        return NULL;
+    if (status != YOKE_OK) {
+        forget(a);
         return NULL;
     }
     a->number = ++mpi->arrays_opened;
@@ -191,7 +193,7 @@ static int move(const yoke_mpi_array *a, unsigned char *all, yoke__mpi_verb verb
     for (int r = 0; r < mpi->size && is_root; r++) {
         const size_t bytes = (a->bounds[r + 1] - a->bounds[r]) * item;
         unsigned char *part = all != NULL ? all + a->bounds[r] * item : NULL;
-        if (r == mpi->rank && bytes > 0)
+        if (r == mpi->rank && part != NULL)
             memcpy(out ? a->local : part, out ? part : a->local, bytes);
         else if (r != mpi->rank && out)
             yoke__mpi_send(mpi, &requests, part, bytes, r, TAG_SCATTER);

@@ -202,7 +202,7 @@ int yoke__mpi_run_distributed(yoke__mpi_run *run)
     void *memory[YOKE_MAX_PARAMETERS] = {0};
     const bool folds = yoke__mpi_folds(run->kernel);
     int status = check_all(run, &first);
-    if (status != YOKE_OK)
+    if (status != YOKE_OK || first == NULL)
         return status;
     find_bounds(run, first);
     status = yoke__mpi_make_whole(run);

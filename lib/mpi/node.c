@@ -113,7 +113,8 @@ static int exchange(yoke__mpi_node *n, int status)
     n->first = yoke__alloc_zeroed((size_t)n->size + 1, sizeof *n->first);
     unsigned *mine = yoke__alloc_zeroed(n->own_count + 1, sizeof *mine);
     int fine = status == YOKE_OK && n->count != NULL && n->first != NULL && mine != NULL, all_fine = 0;
-    if (MPI_Allreduce(&fine, &all_fine, 1, MPI_INT, MPI_MIN, n->comm) != MPI_SUCCESS || !all_fine) {
+    if (MPI_Allreduce(&fine, &all_fine, 1, MPI_INT, MPI_MIN, n->comm) != MPI_SUCCESS || !all_fine || mine == NULL ||
+        n->count == NULL || n->first == NULL) {
         yoke__free(mine);
         return status != YOKE_OK ? status
                                  : yoke__fail(YOKE_ENOMEM, "a rank of this node cannot tell which CPUs it may use");

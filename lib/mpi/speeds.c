@@ -60,7 +60,7 @@ void yoke__mpi_shares(const yoke_mpi *mpi, uint64_t kernel, size_t items, size_t
             of += mpi->weight[r];
         }
     double *weight = known > 0 ? yoke__alloc_zeroed((size_t)mpi->size, sizeof *weight) : NULL;
-    if (weight == NULL) {
+    if (weight == NULL || s == NULL) {
         yoke__mpi_divide(items, step, mpi->weight, mpi->size, bounds);
         return;
     }
