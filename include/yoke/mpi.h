@@ -21,6 +21,8 @@
  * EIO when MPI fails; ETIMEDOUT when ranks do not come (yoke_mpi_options.patience_ns): the message names them. After these
  * last two the communicator is not used any more: every later call gives ESTATE, and the program may end the job.
  *
+ * Refused calls leave arrays as they were; after another failure, arrays that the call writes are unspecified.
+ *
  * One thread of a rank makes the calls: the main one where MPI was given MPI_THREAD_FUNNELED, any where more. Yoke's
  * workers never call MPI. */
 #ifndef YOKE_MPI_H
