@@ -7,8 +7,8 @@
 #include "lib/mpi/mpi.h"
 
 enum {
-    LOOKS_AWAKE = 200,  /* at requests, before the core is offered to others, */
-    LOOKS_YIELD = 2000, /* and before sleeping */
+    LOOKS_AWAKE = 200,   /* at requests, before the core is offered to others, */
+    LOOKS_YIELD = 20000, /* and, some 10 ms later, before sleeping: what sleeps ends up to 100 us late */
     SLEEP_NS = 50000,
     ROLL_TAG = 1000
 };
