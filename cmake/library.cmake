@@ -1,7 +1,7 @@
 # The library: its objects are compiled once and become a shared and a static library. Hidden symbols of the static one
 # can be linked, so that tests reach what users cannot. (_GNU_SOURCE is empty, so that a file may define it again.)
 file(GLOB yoke_sources CONFIGURE_DEPENDS lib/*/*.c kernels/*.c)
-list(FILTER yoke_sources EXCLUDE REGEX "/lib/loop/") # a library of its own: cmake/loop.cmake
+list(FILTER yoke_sources EXCLUDE REGEX "/lib/(loop|mpi)/") # libraries of their own: cmake/loop.cmake, cmake/mpi.cmake
 # OpenCL is opened at run time; only its headers are needed here. Without them devices are left out.
 find_path(OPENCL_INCLUDE_DIR CL/cl.h)
 set(YOKE_HAS_OPENCL $<BOOL:${OPENCL_INCLUDE_DIR}>)
@@ -68,7 +68,7 @@ install(TARGETS yoke-topology DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/yoke COMPO
 install(TARGETS yoke yoke_static EXPORT yoke-targets ARCHIVE COMPONENT dev
     LIBRARY COMPONENT runtime NAMELINK_COMPONENT dev)
 install(DIRECTORY include/yoke DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} COMPONENT dev FILES_MATCHING PATTERN "*.h"
-    PATTERN "loop.h" EXCLUDE)
+    PATTERN "loop.h" EXCLUDE PATTERN "mpi.h" EXCLUDE)
 set(yoke_cmake_dir ${CMAKE_INSTALL_LIBDIR}/cmake/yoke)
 install(EXPORT yoke-targets NAMESPACE yoke:: DESTINATION ${yoke_cmake_dir} COMPONENT dev)
 configure_package_config_file(cmake/yokeConfig.cmake.in yokeConfig.cmake INSTALL_DESTINATION ${yoke_cmake_dir})

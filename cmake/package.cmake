@@ -1,4 +1,4 @@
-# Debian packages by `cpack` ("./dev package"), one for each component of the install rules: runtime, loop, dev, and tools where
+# Debian packages by `cpack` ("./dev package"), one for each component of the install rules: runtime, loop, mpi, dev, and tools where
 # there are any. Configure with CMAKE_INSTALL_PREFIX=/usr for packages that belong to a system.
 set(CPACK_GENERATOR DEB)
 set(CPACK_PACKAGE_NAME yoke)
@@ -54,6 +54,11 @@ if(TARGET yoke_loop)
     yoke_package(loop libyoke-loop${yoke_soversion} libs "parallel loops from one C text - event loop
  The event loop of Yoke, on libuv." "libyoke${yoke_soversion} ${yoke_this}")
     string(APPEND yoke_needs ", libyoke-loop${yoke_soversion} ${yoke_this}, libuv1-dev")
+endif()
+if(TARGET yoke_mpi)
+    yoke_package(mpi libyoke-mpi${yoke_soversion} libs "parallel loops from one C text - MPI ranks
+ The verbs of Yoke over the ranks of an MPI program." "libyoke${yoke_soversion} ${yoke_this}")
+    string(APPEND yoke_needs ", libyoke-mpi${yoke_soversion} ${yoke_this}, libopenmpi-dev")
 endif()
 yoke_package(dev libyoke-dev libdevel "parallel loops from one C text - headers
  Headers, static libraries, and what CMake and pkg-config need to find Yoke." "${yoke_needs}")

@@ -21,6 +21,7 @@ set_target_properties(yoke_tool PROPERTIES OUTPUT_NAME yoke RUNTIME_OUTPUT_DIREC
 # It finds its library wherever the tree is moved to.
 file(RELATIVE_PATH yoke_tool_up ${CMAKE_INSTALL_FULL_BINDIR} ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(yoke_tool PROPERTIES INSTALL_RPATH "$ORIGIN/${yoke_tool_up}")
-install(TARGETS yoke_tool DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(FILES tools/yoke/share/yoke.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
-install(FILES tools/yoke/share/yoke.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME yoke)
+install(TARGETS yoke_tool DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT tools)
+install(FILES tools/yoke/share/yoke.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT tools)
+install(FILES tools/yoke/share/yoke.bash DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions RENAME yoke
+    COMPONENT tools)

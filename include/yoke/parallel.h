@@ -63,6 +63,13 @@ typedef struct yoke_pieces {
     size_t count; /**< pieces there were; those beyond the capacity are not in the list */
 } yoke_pieces;
 
+/** Who runs a call that is not the runtime's own affair, as yoke/mpi.h; `result` is NULL for a map. */
+typedef struct yoke_launcher yoke_launcher;
+struct yoke_launcher {
+    int (*launch)(const yoke_launcher *self, const yoke_kernel *kernel, size_t size0, size_t size1, void *result,
+                  void *const *arguments);
+};
+
 /** Options of one call; zeroed members mean the defaults. */
 struct yoke_options {
     size_t size;         /**< 0, or sizeof(yoke_options) */
@@ -79,7 +86,8 @@ struct yoke_options {
     /** Which of the runtime's devices may run this call, as in yoke_runtime_options.devices; without "cpu" it goes to a
      *  device if any of them can. NULL: all that the runtime may use, and the fastest is chosen. */
     const char *devices;
-    yoke_pieces *pieces; /**< filled with who did which part; NULL: nobody wants to know */
+    yoke_pieces *pieces;           /**< filled with who did which part; NULL: nobody wants to know */
+    const yoke_launcher *launcher; /**< runs the call of a kernel in the runtime's place; NULL: none */
 };
 
 /** Runs body(begin, end, argument) over pieces that together make [0, n), each item once. */

@@ -90,6 +90,10 @@ typedef struct yoke_runtime_options {
      *  samples. Accesses to managed arrays without yoke_read or yoke_write are told, and fault. 0: YOKE_CHECK, else nothing
      *  is checked. Checked calls take turns, and many times longer. */
     unsigned check;
+    /** Hardware threads, by the system's numbers (yoke_usable_cpus): of those that the process may use, the workers go to
+     *  these only, as if the others were not there. For several runtimes that share a machine. NULL: all. Borrowed. */
+    const unsigned *cpus;
+    size_t cpu_count;
 } yoke_runtime_options;
 
 typedef struct yoke_runtime yoke_runtime;

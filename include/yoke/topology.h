@@ -34,6 +34,17 @@ typedef struct yoke_worker_place {
 /** Fills *topology. NULL runtime: the default one. Any thread. @return 0, EINVAL, or why no runtime could be opened. */
 YOKE_API int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology);
 
+/** A hardware thread that the process may use. Cores and what holds them are counted from 0 over these. */
+typedef struct yoke_usable_cpu {
+    unsigned os_cpu; /**< the system's number */
+    unsigned package, node, cache, core;
+} yoke_usable_cpu;
+
+/** Fills cpus[0 .. min(capacity, *count)), neighbours side by side: the process's affinity mask when the library was
+ *  loaded, inside of its cpuset. *quota, if not NULL: as in yoke_topology. Opens no runtime; takes milliseconds. Any
+ *  thread. @return 0, EINVAL, ENOMEM, ETOPOLOGY. */
+YOKE_API int yoke_usable_cpus(yoke_usable_cpu *cpus, size_t capacity, size_t *count, double *quota);
+
 /** Fills *place for worker k of [0, yoke_workers()). Worker 0 is the calling thread, which Yoke never pins: its place
  *  is the core that is kept free for it. @return 0, EINVAL; EBUSY from inside a body. */
 YOKE_API int yoke_worker_place_of(yoke_runtime *runtime, unsigned k, yoke_worker_place *place);

@@ -21,17 +21,18 @@ typedef struct yoke__task_array {
     size_t bytes;         /* of all of it */
 } yoke__task_array;
 
-/* One call, to be run in pieces of [0, items): items of a map, rows in 2-D, blocks of a reduction. start() copies the
+/* One call, to be run in pieces of [first, first + items): items of a map, rows in 2-D, blocks of a reduction. start() copies the
  * task; what it points to is borrowed until finish() returns, and a backend that is left behind by it must touch none of
  * it afterwards. */
 typedef struct yoke__task {
     const yoke_kernel *kernel;
     yoke_call call; /* sizes and values; of arrays, `array` tells more */
     yoke__task_array array[YOKE_MAX_PARAMETERS];
+    size_t first; /* 0, but for a part of a call that others run the rest of */
     size_t items;
     size_t block;            /* reductions: grid items per block, for a piece counts blocks there */
-    unsigned char *partials; /* reductions: result_size bytes per block of the whole range */
-    bool indivisible;        /* [0, items) is one piece */
+    unsigned char *partials; /* reductions: result_size bytes per block, beginning with `first` */
+    bool indivisible;        /* all items are one piece */
     bool divided;            /* others run pieces of the same call */
     bool write_back;         /* what a piece wrote to managed arrays is on the host, too, when it is done */
     /* What a backend asks for and reports while it runs, on any of its threads, for one task never two at once. take: the next piece

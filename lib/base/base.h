@@ -54,7 +54,7 @@ static inline uint64_t yoke__share(uint64_t count, unsigned k, unsigned sharers)
 }
 
 /* Environment: NULL when unset, empty, or when the process runs set-user-ID. */
-const char *yoke__env(const char *name);
+YOKE_COMPONENT const char *yoke__env(const char *name);
 
 /* Whole-string decimal within [low, high]; false otherwise. */
 bool yoke__parse_unsigned(const char *text, unsigned long low, unsigned long high, unsigned long *value);

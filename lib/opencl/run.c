@@ -24,6 +24,7 @@ static void set_array(run *r, unsigned k, const yoke_parameter *p)
     const yoke__task_array *from = &r->task.array[k];
     yoke_mode mode = p->mode;
     bool folds = r->shape == YOKE_SHAPE_REDUCE || r->shape == YOKE_SHAPE_ACCUMULATE;
+    bool has_rows = r->shape == YOKE_SHAPE_MAP_2D || r->shape == YOKE_SHAPE_LANES_2D;
     bool sliced = mode != YOKE_MODE_WHOLE && mode != YOKE_MODE_SCATTER;
     r->array[k] = (run_array){.used = true,
                               .is_sliced = sliced,
@@ -38,9 +39,7 @@ static void set_array(run *r, unsigned k, const yoke_parameter *p)
                               .before = from->before,
                               .after = from->after,
                               .per = sliced && folds ? r->task.block : 1,
-                              .items = !sliced ? 1
-                                       : folds ? r->task.call.size[0]
-                                               : r->task.items,
+                              .items = !sliced ? 1 : r->task.call.size[has_rows ? 1 : 0],
                               .shared = NOT_SHARED};
 }
 
@@ -61,16 +60,17 @@ static void set_parameters(run *r, unsigned char *values)
         values += (p->size + VALUE_ALIGNMENT - 1) / VALUE_ALIGNMENT * VALUE_ALIGNMENT;
     }
     if (r->shape == YOKE_SHAPE_REDUCE || r->shape == YOKE_SHAPE_ACCUMULATE)
-        r->array[RESULT] = (run_array){.used = true,
-                                       .is_sliced = true,
-                                       .down = true,
-                                       .host = r->task.partials,
-                                       .element = kernel->result_size,
-                                       .item_bytes = kernel->result_size,
-                                       .stride = kernel->result_size,
-                                       .per = 1,
-                                       .items = r->task.items,
-                                       .shared = NOT_SHARED};
+        r->array[RESULT] =
+            (run_array){.used = true,
+                        .is_sliced = true,
+                        .down = true,
+                        .host = (unsigned char *)((uintptr_t)r->task.partials - r->task.first * kernel->result_size),
+                        .element = kernel->result_size,
+                        .item_bytes = kernel->result_size,
+                        .stride = kernel->result_size,
+                        .per = 1,
+                        .items = r->task.first + r->task.items,
+                        .shared = NOT_SHARED};
 }
 
 /* --- arrays in place --- */

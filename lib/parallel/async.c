@@ -76,6 +76,8 @@ static int check_future(const yoke_future *future, const yoke_options *options)
 {
     if (future == NULL)
         return yoke__fail(YOKE_EINVAL, "future is NULL; give a zeroed one that stays until it has ended");
+    if (options != NULL && options->launcher != NULL)
+        return yoke__fail(YOKE_EINVAL, "options.launcher: another launcher's calls have no asynchronous form");
     return options != NULL ? yoke__check_settings(options) : YOKE_OK;
 }
 

@@ -14,17 +14,17 @@ YOKE_HOT static void run_kernel(void *context, size_t begin, size_t end)
 }
 
 /* Decides for maps beyond the caches; results that fit are read from there next. */
-YOKE_HOT static void choose_streaming(const yoke_runtime *runtime, const yoke_options *options, kernel_run *run,
-                                      yoke__work *work)
+YOKE_HOT void yoke__choose_streaming(const yoke_runtime *runtime, const yoke_options *options, bool *stream,
+                                     yoke__work *work)
 {
     const unsigned flags = options != NULL ? options->flags : 0;
-    run->stream = (flags & YOKE_ALWAYS_STREAM) != 0;
+    *stream = (flags & YOKE_ALWAYS_STREAM) != 0;
     if ((flags & (YOKE_ALWAYS_STREAM | YOKE_NEVER_STREAM)) != 0 ||
-        !yoke__plan_streaming(run->checked.bytes, runtime->cache_bytes))
+        !yoke__plan_streaming(work->checked->bytes, runtime->cache_bytes))
         return;
-    work->choice = yoke__cost_choose(yoke__costs_find(runtime->costs, run->checked.kernel), work->total, 1);
+    work->choice = yoke__cost_choose(yoke__costs_find(runtime->costs, work->checked->kernel), work->total, 1);
     work->large = true;
-    run->stream = work->choice.way;
+    *stream = work->choice.way;
 }
 
 YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
@@ -34,6 +34,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
     int status = yoke__check_options(options);
     if (status != YOKE_OK)
         return status;
+    if (options != NULL && options->launcher != NULL)
+        return options->launcher->launch(options->launcher, kernel, size0, size1, NULL, arguments);
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
@@ -56,7 +58,7 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
                        .step = step,
                        .indivisible = run.checked.indivisible,
                        .checked = &run.checked};
-    choose_streaming(runtime, options, &run, &work);
+    yoke__choose_streaming(runtime, options, &run.stream, &work);
     return runtime->checks == NULL ? yoke__run_work(runtime, options, kernel, &work)
                                    : yoke__run_checked(runtime, options, kernel, &work);
 }

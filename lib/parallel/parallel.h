@@ -150,6 +150,7 @@ typedef struct yoke__work {
     size_t begin; /* those before it are done already */
     size_t total; /* what the program calls items, */
     size_t scale; /* and how many of them one item stands for */
+    size_t base;  /* of a part of a call: so many items of the call lie before it */
     size_t step;  /* pieces begin at multiples of it */
     bool indivisible;
     bool large;          /* beyond the caches: */
@@ -162,6 +163,11 @@ typedef struct yoke__work {
 
 /* `key` tells what is run, for the learned costs: the kernel or the function. */
 int yoke__run_work(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work);
+
+/* map.c: whether `out` arrays are written past the caches. */
+void yoke__choose_streaming(const yoke_runtime *runtime, const yoke_options *options, bool *stream, yoke__work *work);
+/* reduce.c: pairs at distance 1, 2, 4, ...; the first partial result becomes the result. */
+void yoke__combine_tree(const yoke_kernel *kernel, unsigned char *partials, size_t blocks);
 
 /* checking.c: the same in a runtime that checks kernels. ECHECK when this one breaks a promise; then its arrays are as
  * before. */

@@ -37,14 +37,20 @@ void yoke__pieces_done(yoke__taker *taker, size_t begin, size_t end)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* A backend counts the items of the whole call. */
 static bool take(void *context, size_t most, size_t *begin, size_t *end)
 {
-    return yoke__pieces_take(context, most, begin, end);
+    const size_t base = ((yoke__taker *)context)->pieces->work->base;
+    const bool any = yoke__pieces_take(context, most, begin, end);
+    *begin += base;
+    *end += base;
+    return any;
 }
 
 static void done(void *context, size_t begin, size_t end)
 {
-    yoke__pieces_done(context, begin, end);
+    const size_t base = ((yoke__taker *)context)->pieces->work->base;
+    yoke__pieces_done(context, begin - base, end - base);
 }
 
 static void lost(void *context, size_t begin, size_t end)
@@ -54,8 +60,8 @@ static void lost(void *context, size_t begin, size_t end)
         p->lost_track = true;
         return;
     }
-    p->lost[p->lost_count].begin = begin;
-    p->lost[p->lost_count++].end = end;
+    p->lost[p->lost_count].begin = begin - p->work->base;
+    p->lost[p->lost_count++].end = end - p->work->base;
 }
 
 size_t yoke__pieces_total(const yoke__work *work, size_t items)
@@ -133,6 +139,7 @@ void yoke__pieces_task(yoke__task *task, yoke__taker *taker)
     const yoke__checked *checked = work->checked;
     *task = (yoke__task){.kernel = checked->kernel,
                          .call = checked->call,
+                         .first = work->base,
                          .items = work->items,
                          .block = work->block,
                          .partials = work->partials,

@@ -26,12 +26,13 @@ static void fold_blocks(void *context, size_t begin, size_t end)
 }
 
 /* Pairs at distance 1, 2, 4, ...: the shape depends on the number of blocks only. */
-static void combine_tree(const reduction *r, size_t blocks)
+void yoke__combine_tree(const yoke_kernel *kernel, unsigned char *partials, size_t blocks)
 {
-    const yoke_kernel *kernel = r->checked.kernel;
+    yoke__float_environment saved = yoke__float_enter();
     for (size_t distance = 1; distance < blocks; distance *= 2)
         for (size_t k = 0; k + distance < blocks; k += 2 * distance)
-            kernel->combine(r->partials + k * kernel->result_size, r->partials + (k + distance) * kernel->result_size);
+            kernel->combine(partials + k * kernel->result_size, partials + (k + distance) * kernel->result_size);
+    yoke__float_leave(saved);
 }
 
 static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction *r, void *result)
@@ -58,9 +59,7 @@ static int reduce(yoke_runtime *runtime, const yoke_options *options, reduction 
     int status = runtime->checks == NULL ? yoke__run_work(runtime, options, kernel, &work)
                                          : yoke__run_checked(runtime, options, kernel, &work);
     if (status == YOKE_OK) {
-        yoke__float_environment saved = yoke__float_enter();
-        combine_tree(r, blocks);
-        yoke__float_leave(saved);
+        yoke__combine_tree(kernel, r->partials, blocks);
         memcpy(result, r->partials, kernel->result_size);
     }
     if (heap)
@@ -84,8 +83,11 @@ int yoke_launch_reduce(yoke_runtime *runtime, const yoke_options *options, const
 {
     reduction r;
     int status = yoke__check_options(options);
-    if (status == YOKE_OK)
-        status = yoke__check_result(kernel, result);
+    if (status != YOKE_OK)
+        return status;
+    if (options != NULL && options->launcher != NULL)
+        return options->launcher->launch(options->launcher, kernel, n, 1, result, arguments);
+    status = yoke__check_result(kernel, result);
     if (status != YOKE_OK)
         return status;
     runtime = yoke__runtime_or_default(runtime);

@@ -18,6 +18,8 @@ static yoke__span span_of(const yoke__work *work, unsigned k, const yoke__task_a
     if ((checked->kernel->sliced >> k & 1) == 0)
         return (yoke__span){0, a->bytes};
     const size_t all = checked->items, per = work->scale; /* of a reduction, items are blocks */
+    begin += work->base;
+    end += work->base;
     size_t first = begin * per, last = end > (all - 1) / per ? all : end * per;
     first = first > a->before ? first - a->before : 0;
     last = all - last > a->after ? last + a->after : all;

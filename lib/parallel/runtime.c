@@ -44,6 +44,8 @@ static int open_parts(yoke_runtime *runtime, const yoke_runtime_options *options
         status = yoke__isa_choose(isa, &runtime->isa);
     if (status == YOKE_OK)
         status = yoke__topology_load(&runtime->topology);
+    if (status == YOKE_OK && options->cpus != NULL)
+        status = yoke__topology_restrict(runtime->topology, options->cpus, options->cpu_count);
     if (status == YOKE_OK)
         status = read_workers(options, yoke__topology_default_workers(runtime->topology), &workers);
     if (status != YOKE_OK)
@@ -175,6 +177,23 @@ int yoke_topology_of(yoke_runtime *runtime, yoke_topology *topology)
     if (runtime == NULL)
         return yoke__last_failure();
     *topology = yoke__public_topology(runtime->topology);
+    return YOKE_OK;
+}
+
+int yoke_usable_cpus(yoke_usable_cpu *cpus, size_t capacity, size_t *count, double *quota)
+{
+    if (count == NULL || (cpus == NULL && capacity > 0))
+        return yoke__fail(YOKE_EINVAL, "cpus or count is NULL; give where to put them");
+    yoke__topology *topology;
+    int status = yoke__topology_load(&topology);
+    if (status != YOKE_OK)
+        return status;
+    const yoke__pu *pus = yoke__topology_pus(topology, count);
+    for (size_t k = 0; k < capacity && k < *count; k++)
+        cpus[k] = (yoke_usable_cpu){pus[k].os_index, pus[k].package, pus[k].node, pus[k].cache, pus[k].core};
+    if (quota != NULL)
+        *quota = yoke__topology_quota(topology);
+    yoke__topology_free(topology);
     return YOKE_OK;
 }
 

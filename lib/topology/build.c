@@ -227,6 +227,47 @@ int yoke__topology_build(yoke__topology **out, const rows *found, const cpu_mask
     return status;
 }
 
+static bool is_among(const unsigned *list, size_t count, unsigned wanted)
+{
+    for (size_t k = 0; k < count; k++)
+        if (list[k] == wanted)
+            return true;
+    return false;
+}
+
+int yoke__topology_restrict(yoke__topology *topology, const unsigned *os_indexes, size_t count)
+{
+    rows left = {.at = yoke__alloc_zeroed(topology->count, sizeof *left.at)};
+    if (!left.at)
+        return yoke__fail(YOKE_ENOMEM, "no memory for a table of %zu CPUs", topology->count);
+    for (size_t k = 0; k < topology->count; k++) {
+        const yoke__pu *pu = &topology->pus[k];
+        if (is_among(os_indexes, count, pu->os_index))
+            left.at[left.count++] = (row){.os_index = pu->os_index,
+                                          .node_os_index = pu->node_os_index,
+                                          .kind = pu->kind,
+                                          .allowed = true,
+                                          .package = pu->package,
+                                          .node = pu->node,
+                                          .cache = pu->cache,
+                                          .core = pu->core};
+    }
+    yoke__topology *part = NULL;
+    int status = left.count > 0
+                     ? yoke__topology_build(&part, &left, NULL)
+                     : yoke__fail(YOKE_EINVAL, "none of the %zu CPUs given may be used; see yoke_usable_cpus", count);
+    yoke__free(left.at);
+    if (status != YOKE_OK)
+        return status;
+    yoke__pu *pus = topology->pus;
+    topology->pus = part->pus;
+    topology->count = part->count;
+    topology->usable = part->usable;
+    part->pus = pus;
+    yoke__topology_free(part);
+    return YOKE_OK;
+}
+
 void yoke__topology_free(yoke__topology *topology)
 {
     if (!topology)

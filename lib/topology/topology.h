@@ -39,6 +39,10 @@ int yoke__topology_load(yoke__topology **out);
  * Threads cannot be bound by the result. Returns 0, EINVAL, ENOMEM or ETOPOLOGY. */
 int yoke__topology_from(yoke__topology **out, const char *description);
 
+/* Leaves only the usable PUs with these numbers of the kernel; before anybody has read the table. EINVAL when none is
+ * left; ENOMEM. */
+int yoke__topology_restrict(yoke__topology *topology, const unsigned *os_indexes, size_t count);
+
 /* NULL is fine. */
 void yoke__topology_free(yoke__topology *topology);
 

@@ -34,6 +34,13 @@ if [ "${YOKE_HAS_LOOP:-0}" = 1 ]; then
     try loop_cxx17 "$cxx -std=c++17 -O2" "$source/loop.cpp" "$loop"
     if ldd ./c11 | grep -q libuv; then echo "a program without the loop needs libuv" && exit 1; fi
 fi
+if [ "${YOKE_HAS_MPI:-0}" = 1 ]; then
+    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
+    mpi=$(pkg-config --cflags --libs yoke-mpi | sed 's/-I\([^ ]*mpi[^ ]*\)/-isystem \1/g')
+    try mpi "$cc -std=c11 -O2" "$source/mpi.c" "$mpi"
+    try mpi_cxx17 "$cxx -std=c++17 -O2 -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX" "$source/mpi.cpp" "$mpi"
+    if ldd ./c11 | grep -q libmpi; then echo "a program without ranks needs MPI" && exit 1; fi
+fi
 ldd ./c11 | grep -q "$libdir/libyoke.so.0" || { echo "c11 does not use the shared library" && exit 1; }
 
 # Static: the archive is taken by its name, the rest as pkg-config tells.

@@ -12,11 +12,11 @@ BEGIN {
     allow("executor", "base trace topology cpu future")
     allow("parallel", "base trace topology schedule memory cpu future backend")
     allow("loop", "base future")
-    allow("mpi", "")
+    allow("mpi", "base")
     home("hwloc", "^lib/topology/|^tests/(topology|tool)/|^tools/topology_")
     home("CL", "^lib/opencl/|^tests/(opencl|fault|bench|gpu)/")
     home("uv", "^lib/loop/|^tests/loop/")
-    home("mpi", "^lib/mpi/|^tests/mpi/")
+    home("mpi", "^lib/mpi/|^tests/(mpi|bench)/|^include/yoke/mpi\\.h$")
     home("png", "^samples/")
     upper = "^(parallel|yoke|kernels|executor|loop|mpi)\\.h$"  # public headers of the rooms on top
     backends = "lib/parallel/backends.c"                       # the one list of backends
