@@ -145,22 +145,28 @@ static int look_closer(yoke_mpi *mpi, const yoke__mpi_matter *matter, const uint
     return result;
 }
 
-/* The largest of each word and of its complement: they fit together where all ranks have the same. */
+/* The largest of each word and of its complement: they fit together where all ranks have the same. Values come along: only
+ * the root's are not 0. */
 static int compare(yoke_mpi *mpi, const yoke__mpi_matter *matter, const uint64_t *word, int status)
 {
-    uint64_t mine[2 * WORDS], most[2 * WORDS];
+    enum { ALL = 2 * WORDS + YOKE__MPI_VALUES / sizeof(uint64_t) };
+    uint64_t mine[ALL] = {0}, most[ALL];
     MPI_Request request = MPI_REQUEST_NULL;
     for (unsigned k = 0; k < WORDS; k++) {
         mine[k] = word[k];
         mine[WORDS + k] = ~word[k];
     }
-    int code = MPI_Iallreduce(mine, most, 2 * WORDS, MPI_UINT64_T, MPI_MAX, mpi->comm, &request);
+    if (mpi->rank == mpi->root && matter->value_bytes > 0)
+        memcpy(mine + 2 * WORDS, matter->values, matter->value_bytes);
+    int code = MPI_Iallreduce(mine, most, ALL, MPI_UINT64_T, MPI_MAX, mpi->comm, &request);
     int result = yoke__mpi_wait_one(mpi, code, request, "waiting for all ranks to make the same call");
     if (result != YOKE_OK)
         return result;
     bool same = most[STATUS] == 0;
     for (unsigned k = 0; k < FIELDS; k++)
         same = same && most[k] == ~most[WORDS + k];
+    if (same && matter->value_bytes > 0)
+        memcpy(matter->values, most + 2 * WORDS, matter->value_bytes);
     return same ? YOKE_OK : look_closer(mpi, matter, word, status);
 }
 

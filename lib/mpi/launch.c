@@ -35,12 +35,22 @@ static size_t value_room(const yoke_kernel *kernel, unsigned k)
                : 0;
 }
 
-static size_t header_bytes(const yoke__mpi_run *run)
+static size_t value_bytes(const yoke__mpi_run *run)
 {
-    size_t bytes = (YOKE_MAX_PARAMETERS + (size_t)run->mpi->size + 1) * sizeof(uint64_t);
+    size_t bytes = 0;
     for (unsigned k = 0; k < run->kernel->parameter_count; k++)
         bytes += value_room(run->kernel, k);
     return bytes;
+}
+
+static size_t header_bytes(const yoke__mpi_run *run)
+{
+    return value_bytes(run) + (YOKE_MAX_PARAMETERS + (size_t)run->mpi->size + 1) * sizeof(uint64_t);
+}
+
+static unsigned char *values_of(const yoke__mpi_run *run)
+{
+    return (unsigned char *)run->alias - value_bytes(run);
 }
 
 /* Values first, for their alignment. */
@@ -100,18 +110,12 @@ static void fill_header(yoke__mpi_run *run)
 static int tell_header(yoke__mpi_run *run)
 {
     yoke_mpi *mpi = run->mpi;
-    bool has_values = false;
-    for (unsigned k = 0; k < run->kernel->parameter_count; k++)
-        has_values |= run->kernel->parameters[k].mode == YOKE_MODE_VALUE;
     if (mpi->rank == mpi->root || run->distributed)
         note_aliases(run);
     if (mpi->rank == mpi->root && !run->distributed)
         fill_header(run);
-    if (mpi->size > 1 && (has_values || !run->distributed)) {
-        unsigned char *from = (unsigned char *)run->alias;
-        for (unsigned k = 0; k < run->kernel->parameter_count; k++)
-            from -= value_room(run->kernel, k);
-        yoke__mpi_spread(mpi, &run->requests, from, header_bytes(run));
+    if (mpi->size > 1 && (!run->distributed || value_bytes(run) > YOKE__MPI_VALUES)) { /* few came with the agreement */
+        yoke__mpi_spread(mpi, &run->requests, values_of(run), header_bytes(run));
         int status = yoke__mpi_wait(mpi, &run->requests, "waiting for the root's values");
         if (status != YOKE_OK)
             return status;
@@ -184,6 +188,10 @@ static yoke__mpi_matter matter_of(const yoke__mpi_run *run)
     m.verb = yoke__mpi_folds(run->kernel)                                 ? YOKE__MPI_REDUCE
              : shape == YOKE_SHAPE_MAP_2D || shape == YOKE_SHAPE_LANES_2D ? YOKE__MPI_MAP_2D
                                                                           : YOKE__MPI_MAP;
+    if (run->alias != NULL && value_bytes(run) <= YOKE__MPI_VALUES) {
+        m.values = values_of(run);
+        m.value_bytes = value_bytes(run);
+    }
     for (unsigned k = 0; k < run->kernel->parameter_count; k++) {
         const uint64_t number = run->array[k] != NULL ? run->array[k]->number : 0;
         m.arrays = yoke__mpi_hash(m.arrays, &number, sizeof number);

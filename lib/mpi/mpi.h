@@ -97,7 +97,10 @@ typedef struct yoke__mpi_matter {
     size_t size[4];
     uint64_t arrays; /* hash of which parameters are which distributed arrays */
     uint64_t flags, grain;
+    void *values; /* in: the root's; out: the same everywhere; at most so many bytes: */
+    size_t value_bytes;
 } yoke__mpi_matter;
+enum { YOKE__MPI_VALUES = 256 };
 
 uint64_t yoke__mpi_hash(uint64_t hash, const void *data, size_t bytes);
 uint64_t yoke__mpi_hash_kernel(const yoke_kernel *kernel);

@@ -37,7 +37,7 @@ function heat(p, width, rows,    row, cell, comm)
     cell = term["heat_ns"] / BANDWIDTH_CORES
     row = width * cell
     comm = (p > 1) * (L + 4 * o + 2 * g + width * 4 * G)
-    return (p > 1 ? max((rows - 2) * row, comm) + 2 * row : rows * row) + 3 * collective(p)
+    return (p > 1 ? max((rows - 2) * row, comm) + 2 * row : rows * row) + 2 * collective(p)
 }
 
 function efficiency(which, p)

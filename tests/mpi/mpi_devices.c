@@ -9,11 +9,10 @@ static float x[N], y[N];
 
 int main(int argc, char **argv)
 {
-    CHECK(argc == 2);
-    const bool dealt = strcmp(argv[1], "dealt") == 0;
-    if (!dealt) /* as launchers do: another list on each rank */
-        (void)setenv("CUDA_VISIBLE_DEVICES",
-                     getenv("OMPI_COMM_WORLD_RANK") != NULL ? getenv("OMPI_COMM_WORLD_RANK") : "0", 1);
+    const bool dealt = argc == 2 && strcmp(argv[1], "dealt") == 0;
+    const char *number = getenv("OMPI_COMM_WORLD_RANK");
+    if (!dealt && number != NULL) /* as launchers do: another list on each rank */
+        (void)setenv("CUDA_VISIBLE_DEVICES", number, 1);
     yoke_mpi *mpi = open_ranks(NULL);
     yoke_runtime *mine = yoke_mpi_runtime(mpi);
     int in_use[DEVICES] = {0}, users[DEVICES];

@@ -48,6 +48,10 @@ YOKE_LANE_KERNEL(t_lanes, (in(float, x), out(int, y)), {
     }
 })
 YOKE_KERNEL(t_scale, (in(float, x), out(float, y)), { y[i] = x[i] * 3.0f; })
+YOKE_KERNEL(t_many,
+            (in(float, x), out(float, y), value(float, a), value(float, b), value(float, c), value(float, d),
+             value(double, e)),
+            { y[i] = (float)(x[i] * a + b - c * d + e); })
 YOKE_KERNEL(t_turn, (in(float, x), scatter(float, y, n)), { y[n - 1 - i] = x[i]; })
 YOKE_KERNEL(t_triple, (inout(triple, t), value(triple, add)), {
     t[i].a += add.a;
@@ -187,6 +191,11 @@ static void check_distributed(size_t n)
     SUCCEEDS(parallel_map(t_lanes, n, wanted, wanted_counts));
     SUCCEEDS(yoke_mpi_gather(b, at_root(counts)));
     CHECK(same(counts, wanted_counts, n * sizeof *counts));
+    const float z = is_root() ? 1.5f : -7.0f; /* values that are too many for the agreement are the root's, too */
+    SUCCEEDS(yoke_mpi_parallel_map(mpi, t_many, n, yoke_mpi_local(a), yoke_mpi_local(b), z, z, z, z, (double)z));
+    SUCCEEDS(parallel_map(t_many, n, wanted, y, 1.5f, 1.5f, 1.5f, 1.5f, 1.5));
+    SUCCEEDS(yoke_mpi_gather(b, at_root(got)));
+    CHECK(same(got, y, n * sizeof *got));
     float dot, wanted_dot;
     double rim, wanted_rim;
     SUCCEEDS(yoke_mpi_scatter(b, at_root(x)));
