@@ -271,10 +271,11 @@ static int run_told(yoke_runtime *runtime, const yoke_options *options, yoke__co
                       : work->checked == NULL           ? "it is no kernel"
                       : predicted_ns < YOKE__OFFLOAD_NS ? "too short, or too new, for a device"
                                                         : "no device is known (yet)";
+    yoke__trace_call(&traced, work->total, d.workers, status != YOKE_OK ? "it failed" : why);
+    if (!runtime->explains)
+        return status;
     (void)snprintf(d.reason, sizeof d.reason, "%s%s", status != YOKE_OK ? "it failed; " : "", why);
-    yoke__trace_decision(&traced, &d);
-    if (runtime->explains)
-        yoke__explain(&d);
+    yoke__explain(&d);
     return status;
 }
 

@@ -1,7 +1,6 @@
 /* Events of a trace: a ring per thread, written by its thread alone and read while it may go on. What a reader finds torn
  * harms nothing: every member is checked before it is used. */
 #include <pthread.h>
-#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -100,7 +99,7 @@ static uint64_t keep_text(const char *text)
     const uint64_t number = atomic_fetch_add(&text_count, 1);
     text_slot *slot = &texts[number % TEXTS];
     uint64_t words[TEXT_WORDS] = {0};
-    (void)snprintf((char *)words, sizeof words, "%s", text);
+    memcpy(words, text, strnlen(text, sizeof words - 1));
     atomic_store(&slot->number, 0);
     for (size_t k = 0; k < TEXT_WORDS; k++)
         atomic_store_explicit(&slot->words[k], words[k], memory_order_relaxed);

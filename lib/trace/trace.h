@@ -86,6 +86,17 @@ static inline void yoke__trace_end(yoke__event *event, uint64_t count, uint64_t 
     yoke__trace_event(event, NULL);
 }
 
+/* Ends the event of a call that had no device to choose. Formats nothing, for maps may be short. */
+static inline void yoke__trace_call(yoke__event *event, size_t items, unsigned workers, const char *why)
+{
+    if (event->begin_ns == 0)
+        return;
+    event->end_ns = yoke__now_ns();
+    event->count = items;
+    event->other = workers;
+    yoke__trace_event(event, why);
+}
+
 /* explain.c: ends the event of a call with its decision. */
 void yoke__trace_decision(yoke__event *event, const yoke_decision *decision);
 

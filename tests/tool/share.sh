@@ -16,11 +16,11 @@ complete_with() { # words before the one to complete, which is empty
 }
 first=$(complete_with yoke)
 for command in $commands; do
-    echo "$page" | grep -qw "$command" || complain "the man page lacks $command"
+    grep -qw "$command" <<<"$page" || complain "the man page lacks $command"
     [[ $first == *" $command "* ]] || complain "the completion lacks $command"
     offered=$(complete_with yoke "$command")
     for option in $("$yoke" "$command" --help | grep -oE '^  -{1,2}[a-z][a-z-]*' | sort -u); do
-        echo "$page" | grep -q -- "$option" || complain "the man page lacks $command $option"
+        grep -q -- "$option" <<<"$page" || complain "the man page lacks $command $option"
         [[ $offered == *" $option "* ]] || complain "the completion lacks $command $option"
     done
 done

@@ -157,10 +157,14 @@ static int explain_model(const char *kernel)
 
 static void print_call(const trace_call *call)
 {
-    char text[512];
+    char text[512], workers[48] = "";
+    if (strstr(call->decision, "worker") == NULL) /* else it tells more exactly who */
+        (void)snprintf(workers, sizeof workers, "%s; ",
+                       call->workers > 1 ? tool_count((unsigned long)call->workers, "worker").text
+                                         : "the caller alone");
     printf("%10s  ", tool_time(call->ts * 1000).text);
-    (void)snprintf(text, sizeof text, "%s, %.0f items, %s: %s", call->name, call->items,
-                   tool_time(call->dur * 1000).text, call->decision);
+    (void)snprintf(text, sizeof text, "%s, %.0f items, %s: %s%s", call->name, call->items,
+                   tool_time(call->dur * 1000).text, workers, call->decision);
     tool_wrap(stdout, 12, text);
 }
 

@@ -13,7 +13,7 @@ enum { NAME = TRACE_NAME };
 
 typedef struct event {
     char phase[4], category[16], name[NAME], called[NAME], decision[256];
-    double thread, ts, dur, bytes, items;
+    double thread, ts, dur, bytes, items, workers;
 } event;
 
 static trace_lane *lane_of(traces *t, double thread)
@@ -48,6 +48,8 @@ static bool read_arguments_of(json *j, event *e)
             e->bytes = json_number(j);
         else if (strcmp(name, "items") == 0)
             e->items = json_number(j);
+        else if (strcmp(name, "workers") == 0)
+            e->workers = json_number(j);
         else if (strcmp(name, "decision") == 0 && json_next(j) == '"')
             (void)json_string(j, e->decision, sizeof e->decision);
         else if (strcmp(name, "name") == 0 && json_next(j) == '"')
@@ -99,7 +101,7 @@ static bool add_call(traces *t, const event *e)
         t->call_capacity = capacity;
     }
     trace_call *call = &t->calls[t->call_count++];
-    *call = (trace_call){.ts = e->ts, .dur = e->dur, .items = e->items};
+    *call = (trace_call){.ts = e->ts, .dur = e->dur, .items = e->items, .workers = e->workers};
     (void)snprintf(call->name, sizeof call->name, "%s", e->name);
     (void)snprintf(call->decision, sizeof call->decision, "%s", e->decision);
     return true;

@@ -26,7 +26,7 @@ typedef struct trace_lane {
 /* A call, in the order in which the file has them. */
 typedef struct trace_call {
     char name[TRACE_NAME], decision[256];
-    double ts, dur, items; /* us */
+    double ts, dur, items, workers; /* us */
 } trace_call;
 
 typedef struct traces {
