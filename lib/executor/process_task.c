@@ -94,10 +94,10 @@ static ending prepare(processes *all, process *w, int64_t limit_ns)
 /* What a task comes to that could not even be sent; 0: it may be tried again, for its process died. */
 static int refusal(unsigned why)
 {
-    return why == YOKE__NO_PROCESS                        ? YOKE_EBROKEN
+    return why == YOKE__NO_PROCESS                         ? YOKE_EBROKEN
            : why == YOKE__NO_ROOM || why == YOKE__UNMAPPED ? YOKE_ENOMEM
-           : why == YOKE__OCCUPIED                        ? YOKE_EIO
-                                                          : 0;
+           : why == YOKE__OCCUPIED                         ? YOKE_EIO
+                                                           : 0;
 }
 
 static process *take(processes *all)
