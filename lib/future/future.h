@@ -99,7 +99,7 @@ enum {
     YOKE__NO_PROCESS,
     YOKE__TOLD,     /* as its thread said; the number is that of kept.c */
     YOKE__OCCUPIED, /* where a shared array would be */
-    YOKE__UNMAPPED   /* to map a shared array, with this errno */
+    YOKE__UNMAPPED  /* to map a shared array, with this errno */
 };
 /* Sets the detail to that; returns `status`. */
 int yoke__tell_end(int status, unsigned why, long long number, yoke_function *function, const char *name);

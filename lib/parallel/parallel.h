@@ -31,7 +31,7 @@ struct yoke_runtime {
     bool explains;          /* each decision is told */
     /* NULL until the first asynchronous call. */
     yoke__backlog *_Atomic backlog;
-    bool tells;             /* that, or it is traced */
+    bool tells; /* that, or it is traced */
     /* On the clock of yoke__now_ns(): when the last timed map ended, and when sleepers were last woken for a streak. */
     _Alignas(YOKE_CACHE_LINE) _Atomic int64_t last_end_ns;
     _Atomic int64_t last_wake_ns;

@@ -272,7 +272,8 @@ static void test_bursts(void **state)
 {
     (void)state;
     static const size_t sizes[] = {0, 1, 2, 3, 31, 32, 33, 63, 64, 65, 127, 1000};
-    enum { BURSTS = 3 };
+    enum { BURSTS = 3, SIZE = 1000 };
+    static yoke_future futures[BURSTS][SIZE], *places[BURSTS][SIZE];
     uint64_t seed = seed_of("bursts");
     for (unsigned long round = rounds_of(100); round > 0; round--) {
         const yoke_thread_pool_options options = {.threads = 1 + (unsigned)draw_below(&seed, 4),
@@ -284,10 +285,7 @@ static void test_bursts(void **state)
         yoke_executor *pool = yoke_thread_pool_on(&options);
         for (int k = 0; k < BURSTS; k++) { /* the last one from outside */
             const size_t count = sizes[draw_below(&seed, sizeof sizes / sizeof *sizes)];
-            b[k] = (burst){.pool = pool, .seed = draw(&seed), .count = count};
-            b[k].futures = calloc(count + 1, sizeof *b[k].futures);
-            b[k].all = calloc(count + 1, sizeof *b[k].all);
-            assert_true(b[k].futures != NULL && b[k].all != NULL);
+            b[k] = (burst){pool, futures[k], places[k], count, draw(&seed), 0};
             if (k < BURSTS - 1)
                 assert_int_equal(yoke_submit(pool, &f[k], submit_burst, &b[k]), YOKE_OK);
             else
@@ -301,8 +299,6 @@ static void test_bursts(void **state)
         for (int k = 0; k < BURSTS; k++) {
             runs += atomic_load(&b[k].runs);
             all += b[k].count;
-            free(b[k].futures);
-            free(b[k].all);
         }
         assert_int_equal(counts.submitted, all + BURSTS - 1);
         assert_int_equal(counts.done, runs + BURSTS - 1);

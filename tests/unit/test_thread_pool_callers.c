@@ -77,26 +77,33 @@ typedef struct caller {
     uint64_t seed;
 } caller;
 
+static bool gather_once(caller *c, yoke_future *f)
+{
+    yoke_future *all[TASKS] = {0};
+    const size_t count = draw_below(&c->seed, TASKS);
+    for (size_t k = 0; k < count; k++) {
+        const yoke_task_options options = {.priority = (int)draw_below(&c->seed, 3) - 1};
+        all[k] = &f[k];
+        if (yoke_submit_on(c->pool, &options, &f[k], measure, c->m) != YOKE_OK)
+            return false;
+    }
+    if (yoke_gather(all, count, 0) != YOKE_OK)
+        return false;
+    for (size_t k = 0; k < count; k++)
+        if (yoke_state_of(&f[k]) != YOKE_FUTURE_DONE)
+            return false;
+    return true;
+}
+
 static void *gather_some(void *argument)
 {
     caller *c = argument;
-    yoke_future *f = calloc(TASKS, sizeof *f), *all[TASKS];
-    for (unsigned long round = rounds_of(10); round > 0 && f != NULL; round--) {
-        const size_t count = draw_below(&c->seed, TASKS);
-        for (size_t k = 0; k < count; k++) {
-            const yoke_task_options options = {.priority = (int)draw_below(&c->seed, 3) - 1};
-            all[k] = &f[k];
-            if (yoke_submit_on(c->pool, &options, &f[k], measure, c->m) != YOKE_OK)
-                return NULL;
-        }
-        if (yoke_gather(all, count, 0) != YOKE_OK)
-            return NULL;
-        for (size_t k = 0; k < count; k++)
-            if (yoke_state_of(&f[k]) != YOKE_FUTURE_DONE)
-                return NULL;
-    }
+    yoke_future *f = calloc(TASKS, sizeof *f);
+    bool good = f != NULL;
+    for (unsigned long round = rounds_of(10); round > 0 && good; round--)
+        good = gather_once(c, f);
     free(f);
-    return f != NULL ? c : NULL;
+    return good ? c : NULL;
 }
 
 static void test_places(void **state)
