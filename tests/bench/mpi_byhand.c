@@ -41,7 +41,7 @@ void byhand_map(size_t n, const float *x, float *y, int degree)
 {
     int ranks;
     const int rank = rank_of(&ranks);
-    int counts[64], places[64];
+    int counts[64] = {0}, places[64] = {0};
     for (int r = 0; r < ranks; r++) {
         places[r] = (int)(n * (size_t)r / (size_t)ranks);
         counts[r] = (int)(n * ((size_t)r + 1) / (size_t)ranks) - places[r];
