@@ -24,14 +24,17 @@ typedef struct move {
 
 /* --- on the mover --- */
 
+/* A wait that failed may have left a transfer under way, which writes there; where even the queue does not tell that it is
+ * empty, the memory is kept for good. */
 static void release_staging(session *s)
 {
     mirrors *own = &s->mirrors;
     const cl_api *cl = &s->device->owner->cl;
-    if (own->pinned != NULL) {
+    const bool quiet = own->staging == NULL || cl->clFinish(own->queue) == CL_SUCCESS;
+    if (own->pinned != NULL && quiet) {
         (void)cl->clEnqueueUnmapMemObject(own->queue, own->pinned, own->staging, 0, NULL, NULL);
         (void)cl->clReleaseMemObject(own->pinned);
-    } else {
+    } else if (quiet) {
         yoke__free(own->staging);
     }
     own->pinned = NULL;
