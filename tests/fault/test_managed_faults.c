@@ -184,9 +184,10 @@ static void refused_launch_spoils_nothing(void **state)
 static void one_failed_read_loses_nothing(void **state)
 {
     (void)state;
-    /* The last one leaves a transfer under way. */
+    /* The last one leaves a transfer under way, and nothing in the queue that keeps its staging. */
     static const char *const faults[] = {"clEnqueueReadBuffer:1:-4", "clEnqueueReadBuffer:1:-5",
-                                         "clEnqueueReadBuffer:1:evstatus=-5", "clWaitForEvents:1:-5"};
+                                         "clEnqueueReadBuffer:1:evstatus=-5",
+                                         "clWaitForEvents:1:-5,clEnqueueUnmapMemObject:1:-5"};
     shape("GBPS=1");
     yoke_runtime *r = built_runtime("cpu,opencl:0", 1);
     float *a = array_of(FITS), *b = array_of(FITS);
@@ -197,7 +198,7 @@ static void one_failed_read_loses_nothing(void **state)
         set_fault(faults[k]);
         assert_all(a, FITS, 2.0f + (float)k);
         assert_all(b, FITS, 5.0f + (float)k);
-        assert_int_equal(control("fired?"), 1);
+        assert_true(control("fired?") >= 1);
         assert_int_equal(device_of(r, 0).state, YOKE_DEVICE_READY);
     }
     free_array(a);
