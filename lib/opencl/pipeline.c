@@ -240,9 +240,11 @@ static void learn(run *r, const flight *f)
     r->item_ns = (double)(now - since + 1) / items;
     r->program->item_ns = r->item_ns / (double)r->grain;
     const int64_t took = now - f->started; /* short ones tell of the launch, not of the kernel */
-    const double work_items = run_work_items(r, f->range);
-    if (f->alone && (took >= LEARN_NS || work_items >= LEARN_ITEMS))
-        program_learn(r->program, f->choice, work_items, (double)(took + 1) / work_items);
+    const double work_items = run_work_items(r, f->range), item_ns = (double)(took + 1) / work_items;
+    const bool tells = f->alone && (took >= LEARN_NS || work_items >= LEARN_ITEMS);
+    /* Any is an upper bound; otherwise one short launch that took long would have all later calls cut small for good. */
+    if (tells || item_ns < program_item_ns(r->program, work_items))
+        program_learn(r->program, f->choice, work_items, item_ns);
 }
 
 /* A device that is this CPU needs our cores: the caller sleeps then, and for a short piece the driver thread stays awake
