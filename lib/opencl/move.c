@@ -24,8 +24,26 @@ typedef struct move {
 
 /* --- on the mover --- */
 
+/* Memory that a device may still write to, kept for good where leak checkers see it. */
+typedef struct kept {
+    struct kept *next;
+    void *memory;
+} kept;
+
+static void keep(void *memory)
+{
+    static kept *_Atomic all;
+    kept *one = yoke__alloc_zeroed(1, sizeof *one);
+    if (one == NULL)
+        return;
+    one->memory = memory;
+    one->next = atomic_load(&all);
+    while (!atomic_compare_exchange_weak(&all, &one->next, one))
+        ;
+}
+
 /* A wait that failed may have left a transfer under way, which writes there; where even the queue does not tell that it is
- * empty, the memory is kept for good. */
+ * empty, the memory stays. */
 static void release_staging(session *s)
 {
     mirrors *own = &s->mirrors;
@@ -36,6 +54,8 @@ static void release_staging(session *s)
         (void)cl->clReleaseMemObject(own->pinned);
     } else if (quiet) {
         yoke__free(own->staging);
+    } else if (own->pinned == NULL) {
+        keep(own->staging);
     }
     own->pinned = NULL;
     own->staging = NULL;
