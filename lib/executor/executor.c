@@ -44,10 +44,11 @@ int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yo
                    yoke_function *function, void *argument)
 {
     static const yoke_task_options defaults;
+    const bool nothing_to_check = options == NULL && future != NULL && function != NULL;
     if (options == NULL)
         options = &defaults;
     int status = yoke__check_executor(executor);
-    if (status == YOKE_OK)
+    if (status == YOKE_OK && !nothing_to_check)
         status = check_task(options, future, function, argument);
     if (status == YOKE_OK)
         status = executor->calls->check(executor, options, function, argument);
@@ -56,13 +57,7 @@ int yoke_submit_on(yoke_executor *executor, const yoke_task_options *options, yo
 
 int yoke_submit(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument)
 {
-    static const yoke_task_options defaults;
-    int status = yoke__check_executor(executor);
-    if (status == YOKE_OK && (future == NULL || function == NULL))
-        status = check_task(&defaults, future, function, argument);
-    if (status == YOKE_OK)
-        status = executor->calls->check(executor, &defaults, function, argument);
-    return status == YOKE_OK ? executor->calls->submit(executor, &defaults, future, function, argument) : status;
+    return yoke_submit_on(executor, NULL, future, function, argument);
 }
 
 int yoke_submit_after(yoke_executor *executor, yoke_future *future, yoke_function *function, void *argument,

@@ -1,10 +1,6 @@
 /* Loops in a child of fork(): a clear status for the parent's, and fresh ones work. */
-#include <sys/wait.h>
-
 #include "tests/unit/tasks.h"
 #include "yoke/loop.h"
-
-enum { CHILD_SECONDS = 20 };
 
 typedef struct scene {
     yoke_loop *loop;
@@ -17,8 +13,9 @@ static int do_no_step(yoke_async *self)
     return 0;
 }
 
-static bool parents_are_refused(scene *s)
+static bool parents_are_refused(void *argument)
 {
+    scene *s = argument;
     yoke_future f = {0}, *list[] = {&s->pending};
     yoke_continuation c = {0};
     yoke_async a = {0};
@@ -35,23 +32,13 @@ static bool parents_are_refused(scene *s)
            yoke_loop_then(own, &c, &s->pending, count_call, NULL) == YOKE_EFORKED;
 }
 
-static bool fresh_ones_work(scene *s)
+static bool fresh_ones_work(void *argument)
 {
+    scene *s = argument;
     yoke_loop *loop = yoke_loop_open();
     memset(&s->pending, 0, sizeof s->pending);
     return loop != NULL && yoke_sleep_async(loop, &s->pending, MS) == YOKE_OK &&
            yoke_loop_run(loop, &s->pending, 0) == YOKE_OK && yoke_loop_close(loop) == YOKE_OK;
-}
-
-static int child_says(bool (*good)(scene *), scene *s)
-{
-    int status = -1;
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(CHILD_SECONDS);
-        _exit(good(s) ? 0 : 1);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
 }
 
 static void test_fork(void **state)

@@ -57,6 +57,29 @@ __attribute__((unused)) static int add_one(void *argument, void *result)
     return 0;
 }
 
+/* A task that submits two of its kind and waits for them, some with a deadline. */
+typedef struct fib_task {
+    yoke_executor *pool;
+    int n;
+} fib_task;
+
+__attribute__((unused)) static int fib(void *argument, void *result)
+{
+    const fib_task *t = argument;
+    *(int *)result = t->n;
+    if (t->n < 2)
+        return 0;
+    fib_task less[2] = {{t->pool, t->n - 1}, {t->pool, t->n - 2}};
+    yoke_future f[2] = {0};
+    int part[2] = {0}, status = YOKE_OK;
+    for (int k = 0; k < 2 && status == YOKE_OK; k++)
+        status = yoke_submit(t->pool, &f[k], fib, &less[k]);
+    for (int k = 0; k < 2; k++)
+        status |= yoke_result(&f[k], &part[k], sizeof part[k], t->n % 5 == 0 ? in_ms(100000) : 0);
+    *(int *)result = part[0] + part[1];
+    return status;
+}
+
 __attribute__((unused)) static int fail_with(void *argument, void *result)
 {
     (void)result;

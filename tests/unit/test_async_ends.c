@@ -1,10 +1,8 @@
 /* How asynchronous calls end: cancelled, late, failed, waited for in every way and from inside, closed and forked. */
-#include <sys/wait.h>
-
 #include "tests/unit/check_kernels.h"
 #include "tests/unit/tasks.h"
 
-enum { N = 5000, CHILD_SECONDS = 20 };
+enum { N = 5000 };
 
 YOKE_KERNEL(ends_add, (inout(int, y), value(int, k)), { y[i] += k; })
 
@@ -420,27 +418,18 @@ static bool calls_anew(yoke_runtime *r)
     return parallel_map_async_on(r, NULL, &f, ends_add, N, y, 4) == YOKE_OK && done(&f) == YOKE_OK && all_are(4);
 }
 
-static bool child_is_right(scene *s)
+static bool child_is_right(void *argument)
 {
+    scene *s = argument;
     const bool good = done(&s->ended) == YOKE_OK && yoke_wait(&s->running, 0) == YOKE_EFORKED &&
                       yoke_wait(&s->pending, 0) == YOKE_EFORKED && yoke_cancel(&s->pending) == YOKE_EFORKED;
     return good && calls_anew(s->runtime) && calls_anew(NULL) && yoke_close(s->runtime) == YOKE_OK;
 }
 
-static bool child_closes(scene *s)
+static bool child_closes(void *argument)
 {
+    scene *s = argument;
     return yoke_close(s->runtime) == YOKE_OK;
-}
-
-static int child_says(bool (*good)(scene *), scene *s)
-{
-    int status = -1;
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(CHILD_SECONDS);
-        _exit(good(s) ? 0 : 1);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
 }
 
 static void children_call_anew(void **state)

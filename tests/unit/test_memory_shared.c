@@ -11,7 +11,7 @@
 #include "tests/unit/blocks.h"
 #include "tests/unit/threads.h"
 
-enum { CHILD_SECONDS = 60, THREADS = 4, KEPT = 6, HUGE = 2 << 20 };
+enum { THREADS = 4, KEPT = 6, HUGE = 2 << 20 };
 
 static unsigned char *shared_of(size_t bytes)
 {
@@ -161,8 +161,9 @@ static void allocation_that_fails_leaves_nothing(void **state)
     assert_true(none_is_listed());
 }
 
-static bool limits_are_told(void)
+static bool limits_are_told(void *argument)
 {
+    (void)argument;
     const struct rlimit few = {16, 16}, small = {65536, 65536};
     void *arrays[16];
     unsigned count = 0;
@@ -179,23 +180,10 @@ static bool limits_are_told(void)
     return yoke_free(yoke_alloc(1 << 20, YOKE_PLACE_DEFAULT)) == YOKE_OK; /* private ones need neither */
 }
 
-static void check_in_child(bool (*good)(void))
-{
-    int status = -1;
-    fflush(stdout);
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(CHILD_SECONDS);
-        _exit(good() ? 0 : 1);
-    }
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
-    assert_int_equal(status, 0);
-}
-
 static void limits_of_the_system_are_told(void **state)
 {
     (void)state;
-    check_in_child(limits_are_told);
+    assert_int_equal(child_says(limits_are_told, NULL), 0);
 }
 
 static void pages_of_shared_arrays_are_not_replaced(void **state)
@@ -239,8 +227,9 @@ static void freed_pages_go_at_once(void **state)
 
 static unsigned char *of_both;
 
-static bool child_changes_and_frees(void)
+static bool child_changes_and_frees(void *argument)
 {
+    (void)argument;
     const bool good = of_both[1] == 1 && of_both[2] == 0;
     of_both[2] = 2;
     return good && yoke_free(of_both) == YOKE_OK && none_is_listed();
@@ -251,7 +240,7 @@ static void child_shares_and_frees_for_itself(void **state)
     (void)state;
     of_both = shared_of(page);
     of_both[1] = 1;
-    check_in_child(child_changes_and_frees);
+    assert_int_equal(child_says(child_changes_and_frees, NULL), 0);
     assert_true(of_both[1] == 1 && of_both[2] == 2);
     int ends[2], status = -1;
     unsigned char got = 0;

@@ -11,7 +11,7 @@
 
 #include "tests/unit/processes.h"
 
-enum { PLAIN = 5, CHILD_SECONDS = 60, PARENT_MS = 1000 };
+enum { PLAIN = 5, PARENT_MS = 1000 };
 
 static int main_began;
 
@@ -103,14 +103,16 @@ static bool is_refused(const yoke_process_pool_options *options, int status)
            waitpid(-1, NULL, WNOHANG) == -1 && errno == ECHILD && file_count() == before && threads_still_work();
 }
 
-static bool few_descriptors(void)
+static bool few_descriptors(void *argument)
 {
+    (void)argument;
     const struct rlimit few = {16, 16};
     return setrlimit(RLIMIT_NOFILE, &few) == 0 && is_refused(&(yoke_process_pool_options){.processes = 16}, YOKE_EIO);
 }
 
-static bool small_files(void)
+static bool small_files(void *argument)
 {
+    (void)argument;
     const struct rlimit small = {65536, 65536};
     return setrlimit(RLIMIT_FSIZE, &small) == 0 && is_refused(&(yoke_process_pool_options){.processes = 2}, YOKE_EIO);
 }
@@ -127,54 +129,44 @@ static bool refuse_call(unsigned number)
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
 }
 
-static bool no_memory_files(void)
+static bool no_memory_files(void *argument)
 {
+    (void)argument;
     return refuse_call(SYS_memfd_create) && is_refused(&(yoke_process_pool_options){.processes = 2}, YOKE_EIO);
 }
 
 /* Linux before 5.3: the end of the connection tells. */
-static bool no_process_descriptors(void)
+static bool no_process_descriptors(void *argument)
 {
+    (void)argument;
     if (!refuse_call(SYS_pidfd_open))
         return false;
     use_pool(open_pool((yoke_process_pool_options){.processes = 2}));
     return waitpid(-1, NULL, WNOHANG) == -1;
 }
 
-static void check_in_child(bool (*good)(void))
-{
-    int status = -1;
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(CHILD_SECONDS);
-        _exit(good() ? 0 : 1);
-    }
-    assert_true(child > 0 && waitpid(child, &status, 0) == child);
-    assert_int_equal(status, 0);
-}
-
 static void test_few_descriptors(void **state)
 {
     (void)state;
-    check_in_child(few_descriptors);
+    assert_int_equal(child_says(few_descriptors, NULL), 0);
 }
 
 static void test_small_files(void **state)
 {
     (void)state;
-    check_in_child(small_files);
+    assert_int_equal(child_says(small_files, NULL), 0);
 }
 
 static void test_no_memory_files(void **state)
 {
     (void)state;
-    check_in_child(no_memory_files);
+    assert_int_equal(child_says(no_memory_files, NULL), 0);
 }
 
 static void test_no_process_descriptors(void **state)
 {
     (void)state;
-    check_in_child(no_process_descriptors);
+    assert_int_equal(child_says(no_process_descriptors, NULL), 0);
 }
 
 /* --- the program is killed --- */
@@ -247,8 +239,9 @@ static void test_killed(void **state)
 
 static yoke_executor *parents;
 
-static bool is_forked(void)
+static bool is_forked(void *argument)
 {
+    (void)argument;
     yoke_future f = {0};
     int result = 0;
     if (yoke_submit(parents, &f, do_nothing, NULL) != YOKE_EFORKED || yoke_join(parents, 0) != YOKE_EFORKED)
@@ -262,7 +255,7 @@ static void test_fork(void **state)
 {
     (void)state;
     parents = open_pool((yoke_process_pool_options){.processes = 2});
-    check_in_child(is_forked);
+    assert_int_equal(child_says(is_forked, NULL), 0);
     use_pool(parents);
 }
 

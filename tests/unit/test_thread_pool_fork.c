@@ -1,9 +1,5 @@
 /* Futures and pools in a child of fork(): a clear status for the parent's, and fresh ones work. */
-#include <sys/wait.h>
-
 #include "tests/unit/tasks.h"
-
-enum { CHILD_SECONDS = 20 };
 
 typedef struct scene {
     yoke_executor *pool;
@@ -11,8 +7,9 @@ typedef struct scene {
     gate g;
 } scene;
 
-static bool parents_are_refused(scene *s)
+static bool parents_are_refused(void *argument)
 {
+    scene *s = argument;
     yoke_future f = {0}, *both[] = {&s->ended, &s->pending};
     yoke_executor_counts counts;
     yoke_completions c;
@@ -26,25 +23,15 @@ static bool parents_are_refused(scene *s)
            yoke_wait_any(both, 2, 0) == YOKE_EFORKED && yoke_as_completed(&c, both, 2) == YOKE_EFORKED;
 }
 
-static bool fresh_ones_work(scene *s)
+static bool fresh_ones_work(void *argument)
 {
+    scene *s = argument;
     yoke_executor *pool = yoke_thread_pool(2);
     atomic_uint count = 0;
     memset(&s->pending, 0, sizeof s->pending);
     return pool != NULL && yoke_submit(pool, &s->ended, add_one, &count) == YOKE_OK &&
            yoke_submit(pool, &s->pending, add_one, &count) == YOKE_OK && yoke_wait(&s->pending, 0) == YOKE_OK &&
            yoke_join(pool, 0) == YOKE_OK && atomic_load(&count) == 2;
-}
-
-static int child_says(bool (*good)(scene *), scene *s)
-{
-    int status = -1;
-    const pid_t child = fork();
-    if (child == 0) {
-        alarm(CHILD_SECONDS);
-        _exit(good(s) ? 0 : 1);
-    }
-    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
 }
 
 static scene *scene_of(void)

@@ -126,28 +126,6 @@ static void test_a_long_chain(void **state)
     assert_int_equal(yoke_join(pool, 0), YOKE_OK);
 }
 
-typedef struct fib_task {
-    yoke_executor *pool;
-    int n;
-} fib_task;
-
-static int fib(void *argument, void *result)
-{
-    const fib_task *t = argument;
-    *(int *)result = t->n;
-    if (t->n < 2)
-        return 0;
-    fib_task less[2] = {{t->pool, t->n - 1}, {t->pool, t->n - 2}};
-    yoke_future f[2] = {0};
-    int part[2] = {0}, status = YOKE_OK;
-    for (int k = 0; k < 2 && status == YOKE_OK; k++)
-        status = yoke_submit(t->pool, &f[k], fib, &less[k]);
-    for (int k = 0; k < 2; k++)
-        status |= yoke_result(&f[k], &part[k], sizeof part[k], 0);
-    *(int *)result = part[0] + part[1];
-    return status;
-}
-
 static void test_recursion(void **state)
 {
     (void)state;

@@ -3,6 +3,7 @@
 #define YOKE_TESTS_UNIT_THREADS_H
 
 #include <dirent.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "tests/unit/support.h"
@@ -42,6 +43,21 @@ static inline bool read_proc(char *text, size_t capacity, const char *format, ..
     text[length] = '\0';
     fclose(file);
     return length > 0;
+}
+
+enum { CHILD_SECONDS = 60 };
+
+/* Asks a forked child whether good(argument) holds; 0 is yes, and what waitpid() tells otherwise. */
+__attribute__((unused)) static int child_says(bool (*good)(void *argument), void *argument)
+{
+    int status = -1;
+    fflush(stdout);
+    const pid_t child = fork();
+    if (child == 0) {
+        alarm(CHILD_SECONDS);
+        _exit(good(argument) ? 0 : 1);
+    }
+    return child > 0 && waitpid(child, &status, 0) == child ? status : -1;
 }
 
 /* Resident set, in KiB. */

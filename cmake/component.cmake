@@ -1,0 +1,40 @@
+# A component: yoke::NAME in lib/NAME and yoke/NAME.h, shared and static, packaged by itself, so that libyoke needs none of
+# what it stands on. HEADER links are part of its header's promises, the others stay inside.
+function(yoke_component name)
+    cmake_parse_arguments(PARSE_ARGV 1 component "" "" "HEADER;INSIDE")
+    set(objects yoke_${name}_objects)
+    set(shared yoke_${name})
+    set(static yoke_${name}_static)
+    file(GLOB sources CONFIGURE_DEPENDS lib/${name}/*.c)
+    add_library(${objects} OBJECT ${sources})
+    yoke_warnings(${objects})
+    yoke_usage(${objects})
+    target_include_directories(${objects} PRIVATE ${PROJECT_SOURCE_DIR})
+    target_compile_definitions(${objects} PRIVATE _GNU_SOURCE=)
+    target_link_libraries(${objects} PRIVATE ${component_HEADER} ${component_INSIDE} Threads::Threads)
+    set_target_properties(${objects} PROPERTIES POSITION_INDEPENDENT_CODE ON C_VISIBILITY_PRESET hidden)
+
+    add_library(${shared} SHARED)
+    add_library(${static} STATIC)
+    set_target_properties(${shared} PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${yoke_soversion} EXPORT_NAME ${name}
+        LINK_DEPENDS ${yoke_versions})
+    set_target_properties(${static} PROPERTIES EXPORT_NAME ${name}_static)
+    target_link_options(${shared} PRIVATE -Wl,--version-script=${yoke_versions}
+        $<$<NOT:$<BOOL:${YOKE_SANITIZED}>>:-Wl,--no-undefined>)
+    target_link_libraries(${shared} PUBLIC yoke)
+    target_link_libraries(${static} PUBLIC yoke_static)
+    foreach(target ${shared} ${static})
+        target_sources(${target} PRIVATE $<TARGET_OBJECTS:${objects}>)
+        target_link_libraries(${target} PUBLIC ${component_HEADER} PRIVATE ${component_INSIDE} Threads::Threads)
+        set_target_properties(${target} PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME yoke-${name})
+    endforeach()
+    add_library(yoke::${name} ALIAS ${shared})
+    add_library(yoke::${name}_static ALIAS ${static})
+
+    install(TARGETS ${shared} ${static} EXPORT yoke-${name}-targets ARCHIVE COMPONENT dev
+        LIBRARY COMPONENT ${name} NAMELINK_COMPONENT dev)
+    install(FILES include/yoke/${name}.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/yoke COMPONENT dev)
+    install(EXPORT yoke-${name}-targets NAMESPACE yoke:: DESTINATION ${yoke_cmake_dir} COMPONENT dev)
+    configure_file(cmake/yoke-${name}.pc.in yoke-${name}.pc @ONLY)
+    install(FILES ${PROJECT_BINARY_DIR}/yoke-${name}.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig COMPONENT dev)
+endfunction()
