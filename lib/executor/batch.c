@@ -54,9 +54,18 @@ static void steal(lane *l, batch *to, unsigned most)
     }
 }
 
-unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most)
+static void take_of_others(pool *p, lane *l, batch *b, unsigned most)
+{
+    yoke__nest_steal(p, l, b, most);
+    if (b->count == 0)
+        steal(l, b, most);
+}
+
+unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most, bool others_first)
 {
     b->count = 0;
+    if (others_first)
+        take_of_others(p, l, b, most);
     for (unsigned k = PRIORITIES; k-- > 0 && b->count == 0;) {
         yoke_future *f;
         b->priority = k;
@@ -64,7 +73,7 @@ unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most)
             yoke__batch_put(b, f);
     }
     if (b->count == 0)
-        steal(l, b, most);
+        take_of_others(p, l, b, most);
     yoke__batch_offer(l, b);
     return b->count;
 }

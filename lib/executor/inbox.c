@@ -80,7 +80,7 @@ static yoke_future *take_out(inbox *b)
 
 /* --- both --- */
 
-static void append(lane *l, yoke_future *f)
+void yoke__lane_append(lane *l, yoke_future *f)
 {
     yoke__queue_append(&l->queues[f->priority_], f);
     f->place_ = QUEUED;
@@ -116,7 +116,7 @@ static bool drain_one(pool *p, lane *l, unsigned priority)
     if (f == NULL)
         return false;
     p->submitted++;
-    append(l, f);
+    yoke__lane_append(l, f);
     return true;
 }
 
@@ -127,7 +127,7 @@ void yoke__lane_push(pool *p, yoke_future *f)
         ;
     if (f->place_ == DELAYED)
         yoke__queue_remove(&p->delayed, f);
-    append(l, f);
+    yoke__lane_append(l, f);
 }
 
 void yoke__lane_drain(pool *p, lane *l)
@@ -150,7 +150,7 @@ void yoke__lane_drain(pool *p, lane *l)
 
 bool yoke__lane_may_run(const yoke_future *f)
 {
-    return (f->place_ == INBOX || f->place_ == QUEUED || f->place_ == BATCHED) && f->skip_ == 0;
+    return (f->place_ == INBOX || f->place_ == QUEUED || f->place_ == BATCHED || f->place_ == NESTED) && f->skip_ == 0;
 }
 
 bool yoke__lane_remove(pool *p, yoke_future *f)
@@ -164,6 +164,9 @@ bool yoke__lane_remove(pool *p, yoke_future *f)
     if (f->place_ == BATCHED) {
         yoke_future *there = f;
         if (!atomic_compare_exchange_strong(&((slot *)(void *)f->previous_)->task, &there, NULL))
+            return false;
+    } else if (f->place_ == NESTED) {
+        if (!yoke__nest_remove(p, f))
             return false;
     } else if (f->place_ == QUEUED) {
         yoke__queue_remove(&l->queues[f->priority_], f);

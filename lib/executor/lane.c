@@ -50,7 +50,7 @@ void yoke__lane_tell(lane *l)
 
 static bool has_work(const lane *l)
 {
-    return l->queued > 0 || l->batches != NULL || !yoke__inboxes_empty(l);
+    return l->queued > 0 || l->batches != NULL || atomic_load(&l->nests) != NULL || !yoke__inboxes_empty(l);
 }
 
 void yoke__lane_pass_on(pool *p, lane *l)

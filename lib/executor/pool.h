@@ -1,10 +1,11 @@
-/* Inside of the thread pool: its state, shared by thread_pool.c (opening, joining), submit.c, inbox.c and batch.c (where
- * tasks wait), lane.c (who runs) and thread.c (what a thread does). One lock guards all of it but for what is atomic; a
+/* Inside of the thread pool: its state, shared by thread_pool.c (opening, joining), submit.c, inbox.c, batch.c and
+ * nest.c (where tasks wait), lane.c (who runs) and thread.c (what a thread does). One lock guards all of it but for what is atomic; a
  * future's lock is taken before it.
  *
  * A task goes through an inbox, which submitting enters by one exchange, into a thread's batch, of which it begins without
  * the lock; and through a queue only where somebody had to look through the inbox, or gave a batch back. Those in the queue
- * came before those in the inbox. Whoever empties a task's slot in the batch has the task.
+ * came before those in the inbox. What a task submits goes into its thread's nest, from which the thread takes what it waits
+ * for without the lock; others take what is left there. Whoever empties a task's slot in a batch or nest has the task.
  *
  * A lane is a queue with its threads: one for tasks that compute, one for those that block. At most `limit` of a lane's
  * threads have a *place*; only they take tasks. A thread whose task waits gives its place on, and takes one more when it
@@ -18,10 +19,11 @@
 #include "lib/executor/executor.h"
 #include "lib/topology/topology.h"
 
-enum { PRIORITIES = 3, LANES = 2, COMPUTING = 0, BLOCKING = 1, BATCH = 32, LINE = 64 };
+enum { PRIORITIES = 3, NORMAL = 1, LANES = 2, COMPUTING = 0, BLOCKING = 1, BATCH = 32, NEST = 32, LINE = 64 };
 
-/* yoke_future.place_: where it is, or was when somebody with the lock looked. BATCHED: if its slot has it. */
-enum { NOWHERE, DELAYED, INBOX, QUEUED, BATCHED };
+/* yoke_future.place_: where it is, or was when somebody with the lock looked. BATCHED, NESTED: if its slot
+ * (previous_; the nest is next_) has it. */
+enum { NOWHERE, DELAYED, INBOX, QUEUED, BATCHED, NESTED };
 
 typedef struct queue {
     yoke_future *first, *last;
@@ -45,10 +47,28 @@ typedef struct batch {
     bool listed;
 } batch;
 
-/* Tasks of a thread's batch, not yet in the pool's numbers. Written by the thread. */
+/* Tasks that a thread's tasks submitted. The thread puts in and takes out; with the lock held, others take out. Those of a
+ * lane that may hold some are listed, and while one is, no thread with a place sleeps: who sees one empty takes it off the
+ * list, and its thread puts it back with the next task. */
+typedef struct nest {
+    _Alignas(LINE) slot slots[NEST];
+    unsigned top; /* from here on they are empty; the thread's */
+    _Atomic uint32_t
+        listed; /* taken back ahead of a look into the slots, so that who fills one sees that, or is seen */
+    struct nest *next, *previous;
+    uint64_t left; /* that others took out, or that went to the inbox; with the lock held */
+} nest;
+
+/* Tasks of a thread's batch and nest, not yet in the pool's numbers. Written by the thread. */
 typedef struct tally {
-    _Atomic uint64_t begun, ended[3];
+    _Atomic uint64_t nested, begun, ended[3]; /* nested: submitted, `left` of the nest included */
 } tally;
+
+/* Of numbers that one thread writes. */
+static inline void yoke__count_up(_Atomic uint64_t *number)
+{
+    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + 1, memory_order_release);
+}
 
 typedef struct pool pool;
 typedef struct lane lane;
@@ -66,10 +86,12 @@ typedef struct thread {
     bool placeless; /* its place was taken while it watched */
     unsigned depth; /* of tasks that it runs inside of others */
     unsigned most;  /* tasks that its next batch may have */
+    unsigned turns; /* batches that it had */
     uint32_t seen;
     struct thread *before; /* the record made before this one */
     tally tally;
     batch batch;
+    nest nest;
     _Alignas(LINE) _Atomic uint32_t word;
 } thread;
 
@@ -90,6 +112,7 @@ struct lane {
     _Alignas(LINE) queue queues[PRIORITIES];
     size_t queued;
     batch *batches;
+    _Atomic(nest *) nests;
     thread *scout;           /* the one with a place that watches the inboxes */
     unsigned limit, running; /* places, and those taken */
     unsigned threads, most;
@@ -116,7 +139,7 @@ struct pool {
     _Alignas(LINE) pthread_mutex_t lock;
     queue delayed; /* tasks that wait for others */
     room *rooms, *last_room;
-    uint64_t submitted;       /* but for those in inboxes */
+    uint64_t submitted;       /* but for those in inboxes, and in tallies */
     uint64_t ended[3];        /* done, failed, cancelled; but for those in tallies */
     size_t running;           /* tasks, outside of batches */
     _Atomic uint32_t *joiner; /* waits for all tasks, and later, for all threads */
@@ -145,6 +168,8 @@ bool yoke__inbox_empty(const inbox *b);
 bool yoke__inboxes_empty(const lane *l);
 /* The next task of that priority, off its list; NULL: there is none, or it is just being put in. */
 yoke_future *yoke__lane_take(pool *p, lane *l, unsigned priority);
+/* Off no list, to the end of its queue. */
+void yoke__lane_append(lane *l, yoke_future *f);
 /* Back as the first of its queue. */
 void yoke__lane_give_back(lane *l, yoke_future *f);
 /* To the end of its queue. */
@@ -164,8 +189,9 @@ void yoke__batch_put(batch *b, yoke_future *f);
 /* The batch is full: from here on others may take from it. */
 void yoke__batch_offer(lane *l, batch *b);
 
-/* Of the highest priority that there is; of other batches when there is none. How many, at most `most`. */
-unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most);
+/* Of the highest priority that there is; of other batches and nests when there is none, or first of all if `others_first`.
+ * How many, at most `most`. */
+unsigned yoke__batch_fill(pool *p, lane *l, batch *b, unsigned most, bool others_first);
 /* What has not begun goes back to the queue. */
 void yoke__batch_give_back(lane *l, batch *b);
 /* Without the lock. The k-th task, which is the caller's now; NULL: somebody else has it. */
@@ -173,6 +199,21 @@ static inline yoke_future *yoke__batch_begin(batch *b, unsigned k)
 {
     return atomic_exchange_explicit(&b->slots[k].task, NULL, memory_order_acq_rel);
 }
+
+/* --- nest.c --- */
+
+/* Without the lock, by the thread. The future is locked since begin(), and is unlocked. */
+void yoke__nest_put(thread *t, yoke_future *f);
+/* Without the lock, by the thread. Whether it was there; it is the caller's now. */
+bool yoke__nest_take(nest *n, const yoke_future *f);
+/* With the lock held. The older half of what another thread's nest has, and not less than one. */
+void yoke__nest_steal(pool *p, lane *l, batch *to, unsigned most);
+/* With the lock held. False: it is not in its slot any more. */
+bool yoke__nest_remove(pool *p, yoke_future *f);
+/* With the lock held. What is left in the thread's own nest goes to the inbox. */
+void yoke__nest_clear(lane *l, nest *n);
+/* With the lock held. What is in all nests, into the queue. */
+void yoke__nests_bring_back(pool *p, lane *l);
 
 /* --- lane.c; with the lock held --- */
 
@@ -192,6 +233,8 @@ void yoke__idle_add(thread *t);
 void yoke__pool_run_one(pool *p, yoke_future *f);
 /* The thread's batch, of which others may have taken some; `learns`: how many the next may have. */
 void yoke__thread_run_batch(thread *t, unsigned count, bool learns);
+/* A task of the thread's nest, inside of another one; without the lock. */
+void yoke__thread_run_nested(thread *t, yoke_future *f);
 /* What there is to run; false: nothing. */
 bool yoke__thread_run_some(thread *t);
 
@@ -213,8 +256,8 @@ thread *yoke__pool_take_record(pool *p);
 void yoke__thread_init(thread *t, pool *p, lane *l);
 /* With the lock held. The thread comes with a place. False: the system refuses. */
 bool yoke__pool_start_thread(pool *p, lane *l, bool core);
-/* Whether the calling thread is one of this pool's. */
-bool yoke__pool_is_here(const pool *p);
+/* The calling thread, if it is one of this pool's; or NULL. */
+thread *yoke__pool_thread_here(const pool *p);
 
 extern const yoke__owner yoke__pool_owner;
 int yoke__pool_check(yoke_executor *self, const yoke_task_options *options, yoke_function *function,

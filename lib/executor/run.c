@@ -5,7 +5,10 @@
 #include "lib/cpu/cpu.h"
 #include "lib/executor/pool.h"
 
-enum { BATCH_NS = 10000 }; /* what is behind in a batch waits so long: about what waking a thread takes */
+enum {
+    BATCH_NS = 10000, /* what is behind in a batch waits so long: about what waking a thread takes */
+    FAIR = 64         /* batches, and one of them is of what tasks submitted, though others never end */
+};
 
 static int call(yoke_future *f)
 {
@@ -49,14 +52,13 @@ void yoke__pool_run_one(pool *p, yoke_future *f)
 
 /* --- a batch --- */
 
-static void count_up(_Atomic uint64_t *number)
+/* Whether tasks of a higher priority wait, or too many run, or the last one left tasks that come before later ones. */
+static bool must_give_way(const thread *t)
 {
-    atomic_store_explicit(number, atomic_load_explicit(number, memory_order_relaxed) + 1, memory_order_release);
-}
-
-/* Whether tasks of a higher priority wait, or too many run. */
-static bool must_give_way(const lane *l, const batch *b)
-{
+    const lane *l = t->lane;
+    const batch *b = &t->batch;
+    if (t->nest.top > 0)
+        return true;
     if (atomic_load_explicit(&l->urgent, memory_order_relaxed) > b->priority + 1)
         return true;
     for (unsigned k = b->priority + 1; k < PRIORITIES; k++)
@@ -74,24 +76,38 @@ static void fetch(const yoke_future *f)
     __builtin_prefetch(&f->place_, 1);
 }
 
+static void run_counted(thread *t, yoke_future *f, yoke__frame **top)
+{
+    yoke__count_up(&t->tally.begun);
+    yoke__count_up(&t->tally.ended[run(t->pool, f, top) - YOKE__DONE]);
+}
+
 /* Without the lock. */
 static void run_batch(thread *t, unsigned count)
 {
     batch *b = &t->batch;
     yoke__frame **top = yoke__frame_top();
-    for (unsigned k = 0; k < count && (k == 0 || !must_give_way(t->lane, b)); k++) {
+    for (unsigned k = 0; k < count && (k == 0 || !must_give_way(t)); k++) {
         yoke_future *f = yoke__batch_begin(b, k);
         if (f == NULL)
             continue;
         if (k + 1 < count)
             fetch(atomic_load_explicit(&b->slots[k + 1].task, memory_order_relaxed));
-        count_up(&t->tally.begun);
-        count_up(&t->tally.ended[run(t->pool, f, top) - YOKE__DONE]);
+        run_counted(t, f, top);
     }
 }
 
-static void hand_in(pool *p, tally *numbers)
+void yoke__thread_run_nested(thread *t, yoke_future *f)
 {
+    run_counted(t, f, yoke__frame_top());
+}
+
+static void hand_in(pool *p, thread *t)
+{
+    tally *numbers = &t->tally;
+    p->submitted += atomic_load_explicit(&numbers->nested, memory_order_relaxed) - t->nest.left;
+    atomic_store_explicit(&numbers->nested, 0, memory_order_relaxed);
+    t->nest.left = 0;
     for (unsigned k = 0; k < 3; k++) {
         p->ended[k] += atomic_load_explicit(&numbers->ended[k], memory_order_relaxed);
         atomic_store_explicit(&numbers->ended[k], 0, memory_order_relaxed);
@@ -128,7 +144,8 @@ void yoke__thread_run_batch(thread *t, unsigned count, bool learns)
         learn(t, count, yoke__now_ns() - begin);
     pthread_mutex_lock(&p->lock);
     yoke__batch_give_back(t->lane, &t->batch);
-    hand_in(p, &t->tally);
+    yoke__nest_clear(t->lane, &t->nest);
+    hand_in(p, t);
     yoke__pool_tell_joiner(p);
 }
 
@@ -137,7 +154,7 @@ bool yoke__thread_run_some(thread *t)
     pool *p = t->pool;
     lane *l = t->lane;
     const bool alone = l->running < l->limit || l == &p->lanes[BLOCKING] || p->processes != NULL;
-    const unsigned count = yoke__batch_fill(p, l, &t->batch, alone ? 1 : t->most);
+    const unsigned count = yoke__batch_fill(p, l, &t->batch, alone ? 1 : t->most, ++t->turns % FAIR == 0);
     if (count == 0)
         return await_link(p, l);
     yoke__lane_spread(p, l);

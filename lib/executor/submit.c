@@ -89,7 +89,7 @@ static int await_room(pool *p, int64_t deadline_ns)
 static int reserve(pool *p, int64_t deadline_ns)
 {
     int status = check_open(p);
-    if (status != YOKE_OK || !is_bounded(p) || take_room(p, p->refuses || !yoke__pool_is_here(p)))
+    if (status != YOKE_OK || !is_bounded(p) || take_room(p, p->refuses || yoke__pool_thread_here(p) == NULL))
         return status;
     if (p->refuses)
         return yoke__fail(YOKE_EFULL, "%zu tasks wait already; submit it later", p->bound);
@@ -163,6 +163,12 @@ static void enter(pool *p, lane *l, yoke_future *f)
     pthread_mutex_unlock(&p->lock);
 }
 
+/* What computes and is neither more nor less urgent than most. */
+static bool may_nest(const thread *t, const yoke_future *f)
+{
+    return t != NULL && t->lane == &t->pool->lanes[COMPUTING] && f->lane_ == COMPUTING && f->priority_ == NORMAL;
+}
+
 static void delay(pool *p, yoke_future *f)
 {
     pthread_mutex_lock(&p->lock);
@@ -188,8 +194,13 @@ int yoke__pool_submit(yoke_executor *self, const yoke_task_options *options, yok
         return status;
     }
     fill(p, future, options, function, argument);
-    if (options->after_count > 0)
+    if (options->after_count > 0) {
         delay(p, future);
+        return YOKE_OK;
+    }
+    thread *here = yoke__pool_thread_here(p);
+    if (may_nest(here, future))
+        yoke__nest_put(here, future);
     else
         enter(p, &p->lanes[future->lane_], future);
     return YOKE_OK;
@@ -250,6 +261,7 @@ static void bring_back(pool *p)
 {
     for (unsigned k = 0; k < LANES; k++) {
         lane *l = &p->lanes[k];
+        yoke__nests_bring_back(p, l);
         yoke__lane_drain(p, l);
         while (l->batches != NULL)
             yoke__batch_give_back(l, l->batches);

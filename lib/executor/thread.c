@@ -21,6 +21,12 @@ static bool take(yoke__helper *helper, yoke_future *f)
     pool *p = t->pool;
     if (t->depth >= DEPTH_LIMIT || atomic_load(&f->owner_) != (void *)p)
         return false;
+    if (yoke__nest_take(&t->nest, f)) {
+        t->depth++;
+        yoke__thread_run_nested(t, f);
+        t->depth--;
+        return true;
+    }
     pthread_mutex_lock(&p->lock);
     const bool ours = yoke__lane_may_run(f) && yoke__lane_remove(p, f);
     if (ours) {
@@ -49,8 +55,10 @@ static void unlist_nap(lane *l, nap *n)
     n->listed = false;
 }
 
-static void help(pool *p, lane *l)
+static void help(thread *t)
 {
+    pool *p = t->pool;
+    lane *l = t->lane;
     yoke_future *f = NULL;
     for (unsigned k = PRIORITIES; k-- > 0 && f == NULL && l->running < l->limit;)
         f = yoke__lane_take(p, l, k);
@@ -58,12 +66,15 @@ static void help(pool *p, lane *l)
         return;
     l->running++;
     yoke__pool_run_one(p, f);
+    yoke__nest_clear(l, &t->nest);
     l->running--;
 }
 
 /* Sleeps until the word has another step than those of the pool, or it is late. Listed, with the lock held. */
-static void nap_until(pool *p, lane *l, nap *n, uint32_t seen, int64_t until_ns)
+static void nap_until(thread *t, nap *n, uint32_t seen, int64_t until_ns)
 {
+    pool *p = t->pool;
+    lane *l = t->lane;
     for (;;) {
         const uint32_t asleep = seen + n->calls;
         const bool called = n->called; /* by this very thread, or before it slept */
@@ -77,7 +88,7 @@ static void nap_until(pool *p, lane *l, nap *n, uint32_t seen, int64_t until_ns)
             return;
         if (n->called) {
             n->called = false;
-            help(p, l);
+            help(t);
         }
         list_nap(l, n);
         yoke__lane_pass_on(p, l);
@@ -97,10 +108,11 @@ static uint32_t sleep_in_task(yoke__helper *helper, _Atomic uint32_t *word, uint
     nap n = {.word = word};
     pthread_mutex_lock(&p->lock);
     yoke__batch_give_back(l, &t->batch);
+    yoke__nest_clear(l, &t->nest);
     l->running--;
     list_nap(l, &n);
     yoke__lane_pass_on(p, l);
-    nap_until(p, l, &n, seen, until_ns);
+    nap_until(t, &n, seen, until_ns);
     if (n.called)
         yoke__lane_pass_on(p, l);
     l->running++;
@@ -134,7 +146,7 @@ static bool scout(thread *t)
     pthread_mutex_unlock(&p->lock);
     const int64_t until = yoke__now_ns() + p->spin_ns;
     bool empty;
-    while ((empty = yoke__inboxes_empty(l)) && yoke__now_ns() < until)
+    while ((empty = yoke__inboxes_empty(l) && atomic_load(&l->nests) == NULL) && yoke__now_ns() < until)
         for (unsigned k = 0; k < PAUSES; k++)
             yoke__relax();
     pthread_mutex_lock(&p->lock);
@@ -261,8 +273,9 @@ bool yoke__pool_start_thread(pool *p, lane *l, bool core)
     return true;
 }
 
-bool yoke__pool_is_here(const pool *p)
+thread *yoke__pool_thread_here(const pool *p)
 {
-    const yoke__helper *helper = yoke__helper_here();
-    return helper != NULL && helper->take == take && ((const thread *)(const void *)helper)->pool == p;
+    yoke__helper *helper = yoke__helper_here();
+    thread *t = helper != NULL && helper->take == take ? (thread *)(void *)helper : NULL;
+    return t != NULL && t->pool == p ? t : NULL;
 }

@@ -211,7 +211,7 @@ static void end_threads(pool *p)
 static int join(yoke_executor *self, int64_t deadline_ns)
 {
     pool *p = (pool *)self;
-    if (yoke__pool_is_here(p))
+    if (yoke__pool_thread_here(p) != NULL)
         return yoke__fail(YOKE_EBUSY,
                           "a task cannot wait for the end of all tasks, its own too; join outside of the pool");
     close_pool(self);
@@ -237,6 +237,15 @@ static void add_tallies(const pool *p, uint64_t ended[3], uint64_t *running)
     }
 }
 
+/* Submitted by tasks, and not in the pool's numbers. */
+static uint64_t nested(const pool *p)
+{
+    uint64_t sum = 0;
+    for (const thread *t = p->records; t != NULL; t = t->before)
+        sum += atomic_load_explicit(&t->tally.nested, memory_order_acquire) - t->nest.left;
+    return sum;
+}
+
 static void count_tasks(yoke_executor *self, yoke_executor_counts *counts)
 {
     pool *p = (pool *)self;
@@ -244,14 +253,17 @@ static void count_tasks(yoke_executor *self, yoke_executor_counts *counts)
     uint64_t ended[3], running = p->running;
     memcpy(ended, p->ended, sizeof ended);
     add_tallies(p, ended, &running); /* before what is submitted, so that these are among them */
-    for (unsigned k = 0; k < LANES; k++)
+    for (unsigned k = 0; k < LANES; k++) {
+        yoke__nests_bring_back(p, &p->lanes[k]);
         yoke__lane_drain(p, &p->lanes[k]);
-    *counts = (yoke_executor_counts){.submitted = p->submitted,
+    }
+    const uint64_t submitted = p->submitted + nested(p);
+    *counts = (yoke_executor_counts){.submitted = submitted,
                                      .done = ended[0],
                                      .failed = ended[1],
                                      .cancelled = ended[2],
                                      .running = (size_t)running};
-    counts->waiting = (size_t)(p->submitted - ended[0] - ended[1] - ended[2] - running);
+    counts->waiting = (size_t)(submitted - ended[0] - ended[1] - ended[2] - running);
     counts->threads = p->processes != NULL ? yoke__processes_count(p->processes)
                                            : p->lanes[COMPUTING].threads + p->lanes[BLOCKING].threads;
     pthread_mutex_unlock(&p->lock);

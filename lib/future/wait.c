@@ -9,8 +9,8 @@ enum { ON_STACK = 32, SPIN_NS = 5000, AHEAD = 8 };
 
 /* --- where the calling thread is --- */
 
-static _Thread_local yoke__frame *innermost;
-static _Thread_local yoke__helper *helper_here;
+static _Thread_local yoke__frame *innermost __attribute__((tls_model("initial-exec")));
+static _Thread_local yoke__helper *helper_here __attribute__((tls_model("initial-exec")));
 
 yoke__frame **yoke__frame_top(void)
 {
@@ -92,7 +92,7 @@ static int check_all(yoke_future *const *futures, size_t count, int64_t deadline
 /* A task may look at itself without waiting, and what a callback is for has ended for it. */
 static int check_own(const yoke_future *f)
 {
-    return yoke__frames_hold(f) && yoke__kind(f) < YOKE__DONE
+    return yoke__kind(f) == YOKE__RUNNING && yoke__frames_hold(f)
                ? yoke__fail(YOKE_ESTATE, "a task waits for itself, or for one that waits for it: that would never end")
                : YOKE_OK;
 }

@@ -304,13 +304,14 @@ static void test_own_task(void **state)
     yoke__frame frame;
     begin(&f);
     begin(&g);
+    assert_true(yoke__future_claim(&f, YOKE__PENDING, YOKE__RUNNING));
     yoke__frame_enter(&frame, &f);
     assert_int_equal(yoke_wait(&f, 0), YOKE_ESTATE);
     assert_int_equal(yoke_gather(both, 2, 0), YOKE_ESTATE);
     assert_int_equal(yoke_wait_any(both, 2, 0), YOKE_ESTATE);
     assert_int_equal(yoke_wait(&g, 1), YOKE_ETIMEDOUT);
     yoke__frame_leave(&frame);
-    finish(&f, 0);
+    yoke__future_finish(&f, YOKE__DONE, 0);
     finish(&g, 0);
 }
 
