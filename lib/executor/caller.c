@@ -58,7 +58,7 @@ static size_t run_some_of(pool *p, lane *l, thread *t, yoke_future *first, yoke_
     yoke__lane_pass_on(p, l);
     if (taken > 0) { /* until they have ended and are counted, the pool cannot go */
         yoke__helper_set(&t->helper);
-        yoke__thread_run_batch(t, taken, !alone);
+        yoke__thread_run_batch(t, taken, !alone && count > 1);
         yoke__helper_set(NULL);
     }
     return looked;

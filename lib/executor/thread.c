@@ -233,8 +233,13 @@ static void *thread_main(void *argument)
 
 void yoke__thread_init(thread *t, pool *p, lane *l)
 {
-    *t = (thread){
-        .helper = {p->executor.forks, take, sleep_in_task}, .pool = p, .lane = l, .most = 1, .before = t->before};
+    t->helper = (yoke__helper){p->executor.forks, take, sleep_in_task};
+    t->pool = p;
+    t->lane = l;
+    t->next = t->previous = NULL;
+    t->core = t->granted = t->idle = t->placeless = false;
+    t->most = 1;
+    t->seen = atomic_load_explicit(&t->word, memory_order_relaxed); /* the rest is as it was left, empty */
 }
 
 thread *yoke__pool_take_record(pool *p)
