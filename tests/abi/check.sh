@@ -10,7 +10,7 @@ shift 4
 mkdir -p "$work"
 export LC_ALL=C
 
-symbols() { # LIBRARY: "libyoke.so.0 yoke_open YOKE_0.1"
+symbols() { # LIBRARY: "libyoke.so.1 yoke_open YOKE_0.1"
     soname=$(readelf -d "$1" | sed -n 's/.*SONAME.*\[\(.*\)\]/\1/p')
     nm -D --defined-only --extern-only "$1" | awk -v library="$soname" '$2 != "A" && $3 !~ /YOKE_PRIVATE$/ {
         split($3, part, /@+/)

@@ -41,7 +41,7 @@ if [ "${YOKE_HAS_MPI:-0}" = 1 ]; then
     try mpi_cxx17 "$cxx -std=c++17 -O2 -DOMPI_SKIP_MPICXX -DMPICH_SKIP_MPICXX" "$source/mpi.cpp" "$mpi"
     if ldd ./c11 | grep -q libmpi; then echo "a program without ranks needs MPI" && exit 1; fi
 fi
-ldd ./c11 | grep -q "$libdir/libyoke.so.0" || { echo "c11 does not use the shared library" && exit 1; }
+ldd ./c11 | grep -q "$libdir/libyoke.so.1" || { echo "c11 does not use the shared library" && exit 1; }
 
 # Static: the archive is taken by its name, the rest as pkg-config tells.
 rest=$(pkg-config --static --cflags --libs yoke | sed "s|-lyoke|-l:libyoke.a|")
