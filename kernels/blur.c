@@ -31,14 +31,10 @@ YOKE_LANE_KERNEL_2D(yoke_blur_rows,
                     {
     const size_t step = (size_t)channels, reach = (size_t)radius * step, row = j * width;
     YOKE_LANES(float, sum);
-    YOKE_LANES(int, near_rim);
-    int rim;
     YOKE_EACH {
         sum[l] = weights[0] * (float)x[row + i];
-        near_rim[l] = i < reach || i + reach >= width;
     }
-    YOKE_ANY(rim, near_rim[l]);
-    if (rim) {
+    if (yoke_first < reach || yoke_first + yoke_lanes + reach > width) {
         YOKE_LANES(size_t, channel);
         YOKE_EACH {
             channel[l] = i % step;

@@ -158,6 +158,7 @@ YOKE_API int yoke_launch_reduce_async(yoke_runtime *runtime, const yoke_options 
  *     YOKE_LANES(float, x);            a float per lane, used as x[l]
  *     YOKE_EACH { x[l] = in[i]; }      once per lane l; i is its item
  *     YOKE_ANY(alive, x[l] < 2.0f);    sets the int `alive`: whether the condition holds in any lane
+ *     yoke_first, yoke_lanes           the item of lane 0, and how many lanes there are: 1 on a device
  *     YOKE_RSQRT_ESTIMATE(r, x);       float r[l] = 1 / sqrt(x[l]) with a relative error below 2^-13, by the hardware's
  *                                      estimate where it has one; refine it in what you compute from it
  *  for loops that end at different times per item: let finished lanes run on, and count only while inside. */
