@@ -8,6 +8,7 @@ import sys
 
 import plots
 import ratios
+import roofline
 import rows
 import style
 from style import SERIES
@@ -68,7 +69,7 @@ def section(name, title, text, key, drawn, alone=False):
     """Nothing where nothing was drawn."""
     if not drawn:
         return ""
-    body = "\n".join(plot.svg for plot in drawn)
+    body = "\n".join(drawn)
     return (
         f'<section id="{name}"><h2>{title}</h2><p>{text}</p>{legend(key) if key else ""}'
         f'<div class="{"alone" if alone else "plots"}">{body}</div></section>'
@@ -95,11 +96,11 @@ def throughput(results):
     )
 
 
-def roofline(results):
-    roofs, peak = plots.roofs_of(rows.throughput(results.bench))
+def roofs(results):
+    streams, peak = roofline.roofs_of(rows.throughput(results.bench))
     key = [
         style.Series(f"{label}, {value:.3g} GB/s", "limit", "", dashes, 1.3)
-        for (label, value), dashes in zip(roofs, plots.ROOFS)
+        for (label, value), dashes in zip(streams, roofline.ROOFS)
     ]
     if peak:
         key.insert(0, style.Series(f"peak of fused multiply-adds, {peak:.3g} GFLOP/s", "limit", "", "-", 1.3))
@@ -112,7 +113,7 @@ def roofline(results):
         " Mandelbrot, the mean); a copy has none. Additions, divisions and roots cannot fuse, so not every kernel can"
         " reach the peak.",
         key,
-        plots.roofline(results.bench),
+        roofline.roofline(results.bench),
         alone=True,
     )
 
@@ -285,7 +286,7 @@ def tables(results):
 def page_of(results):
     sections = [
         throughput(results),
-        roofline(results),
+        roofs(results),
         ratio_sections(results),
         scaling(results),
         division(results),

@@ -1,13 +1,10 @@
-"""The plots: each function takes rows and returns a list of Plot; an empty one where there is nothing to show."""
-
-import math
-from collections import namedtuple
+"""Throughput, scaling and division: each function takes rows and returns a list of plots; an empty one where there is
+nothing to show."""
 
 import rows
 import style
 from style import COLOUR, SERIES
 
-Plot = namedtuple("Plot", "name svg")
 PEERS = {
     "omp_gcc": "gcc",
     "omp_gcc_default": "gcc",
@@ -35,8 +32,7 @@ NAMES = {
     "tasks_10us": "tasks of 10 µs,",
     "tasks_100us": "tasks of 100 µs,",
 }
-LIMITS = {"limit_plain": "limit", "limit_nt": "stream"}
-ROOFS = ("--", (0, (6, 2, 1, 2)), ":")  # how bandwidths are drawn; the peak is solid
+CURVES = {"yoke": "yoke", "serial": "serial", "limit_plain": "limit", "limit_nt": "stream", **PEERS}
 LEVELS = 3  # sizes from which on a workload has a curve
 
 
@@ -49,11 +45,7 @@ def series_of(found):
     """The rows of each series by size; of those that share one, the faster."""
     curves = {}
     for row in found:
-        name = (
-            "yoke"
-            if row.contestant == "yoke"
-            else "serial" if row.contestant == "serial" else PEERS.get(row.contestant) or LIMITS.get(row.contestant)
-        )
+        name = CURVES.get(row.contestant)
         if name:
             curve = curves.setdefault(name, {})
             if row.n not in curve or row.seconds < curve[row.n].seconds:
@@ -86,15 +78,12 @@ def throughput_of(workload, found):
     axes.set(xscale="log", yscale="log", title=name_of(workload), xlabel="items", ylabel="GB/s")
     style.size_axis(axes.xaxis)
     style.log_axis(axes.yaxis, *axes.get_ylim())
-    return Plot(
+    return style.finish(
+        figure,
         f"throughput-{workload}",
-        style.svg_of(
-            figure,
-            f"throughput-{workload}",
-            f"{name_of(workload)}: throughput against size",
-            "Bytes that a call must move, per second, against the number of items; both axes logarithmic. "
-            + curve_text(curves, rate, "GB/s"),
-        ),
+        f"{name_of(workload)}: throughput against size",
+        "Bytes that a call must move, per second, against the number of items; both axes logarithmic. "
+        + curve_text(curves, rate, "GB/s"),
     )
 
 
@@ -109,134 +98,6 @@ def throughput(found):
         for workload, group in by_workload.items()
         if len({row.n for row in group if row.contestant == "yoke"}) >= LEVELS
     ]
-
-
-# --- roofline ---
-
-
-def fastest(found, contestants, workloads, value, sizes=(0, math.inf)):
-    rates = [
-        value(row)
-        for row in found
-        if row.contestant in contestants and row.workload in workloads and sizes[0] <= row.n <= sizes[1]
-    ]
-    return max(rates, default=None)
-
-
-def kernels_of(found):
-    """Of each workload that computes, Yoke's row at the largest size: (name, flop/byte, GFLOP/s)."""
-    largest = {}
-    for row in found:
-        if row.contestant == "yoke" and row.flops > 0 and row.bytes > 0:
-            if row.workload not in largest or row.n > largest[row.workload].n:
-                largest[row.workload] = row
-    return [(name_of(row.workload), row.flops / row.bytes, row.flops / row.seconds * 1e-9) for row in largest.values()]
-
-
-def roofs_of(found):
-    """Names and bandwidths in GB/s, and the peak in GFLOP/s; None where not measured."""
-    moves, most = ("read", "write", "copy", "triad"), max(
-        (row.n for row in found if row.workload == "read"), default=1e8
-    )
-    streams = [
-        ("read", fastest(found, ("limit_plain",), ("read",), rate)),
-        ("write, non-temporal", fastest(found, ("limit_nt",), ("write",), rate)),
-        ("caches", fastest(found, ("limit_plain",), moves + ("sum", "dot"), rate, (0, most / 100))),
-    ]
-    peak = fastest(found, ("limit_plain",), ("fma",), lambda row: row.flops / row.seconds * 1e-9)
-    return [(name, value) for name, value in streams if value], peak
-
-
-def place_labels(figure, axes, points):
-    """Names beside their dots, where they cover neither another name nor a dot."""
-    figure.draw_without_rendering()
-    dots = [axes.transData.transform((x, y)) for _, x, y in points]
-    taken = []
-    for name, x, y in sorted(points, key=lambda point: point[2]):
-        for right, up in [
-            (7, 0),
-            (7, -9),
-            (7, 9),
-            (-7, 9),
-            (-7, -9),
-            (-7, 0),
-            (7, -19),
-            (-7, -19),
-            (7, 19),
-            (7, -30),
-            (-7, 22),
-        ]:
-            text = axes.annotate(
-                name,
-                (x, y),
-                (right, up),
-                textcoords="offset points",
-                va="center",
-                fontsize=10,
-                ha="left" if right > 0 else "right",
-            )
-            box = text.get_window_extent().padded(1)
-            inside = axes.bbox.x0 <= box.x0 and box.x1 <= axes.bbox.x1 and axes.bbox.y0 <= box.y0
-            if (
-                inside
-                and not any(box.overlaps(other) for other in taken)
-                and not any(box.contains(*dot) for dot in dots)
-            ):
-                taken.append(box)
-                break
-            text.remove()
-
-
-def roofline_of(found, name, width, height):
-    points = kernels_of(found)
-    streams, peak = roofs_of(found)
-    figure, axes = style.new(height, width)
-    low, high = 0.1, max([100] + [3 * x for _, x, _ in points])
-    top = peak or max([y for _, _, y in points])
-    for number, (label, bandwidth) in enumerate(streams):
-        ridge = top / bandwidth
-        axes.plot([low, ridge], [low * bandwidth, top], color=COLOUR["limit"], linewidth=1.3, linestyle=ROOFS[number])
-    if peak:
-        axes.plot(
-            [peak / max([value for _, value in streams] or [peak]), high],
-            [peak, peak],
-            color=COLOUR["limit"],
-            linewidth=1.3,
-        )
-    axes.plot([x for _, x, _ in points], [y for _, _, y in points], "o", color=COLOUR["yoke"], markersize=6)
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlim=(low, high),
-        xlabel="flop per byte that has to move",
-        ylabel="GFLOP/s",
-        title="Yoke's kernels and the limits of the machine",
-    )
-    axes.set_ylim(min([y for _, _, y in points] + [low * streams[0][1] if streams else top]) / 1.5, top * 1.8)
-    style.log_axis(axes.xaxis, low, high)
-    style.log_axis(axes.yaxis, *axes.get_ylim())
-    place_labels(figure, axes, points)
-    said = [f"{label} {value:.3g} GB/s" for label, value in streams] + (
-        [f"FMA peak {peak:.0f} GFLOP/s"] if peak else []
-    )
-    dots = [f"{label} {x:.3g} flop/byte, {y:.3g} GFLOP/s" for label, x, y in points]
-    return Plot(
-        name,
-        style.svg_of(
-            figure,
-            name,
-            "Roofline",
-            "Roofs: " + ", ".join(said) + ". Kernels: " + "; ".join(dots) + ".",
-            "plot wide" if width > style.WIDTH else "plot narrow",
-        ),
-    )
-
-
-def roofline(found):
-    found = rows.throughput(found)
-    if not kernels_of(found):
-        return []
-    return [roofline_of(found, "roofline-wide", 720, 430), roofline_of(found, "roofline-narrow", style.WIDTH, 400)]
 
 
 # --- scaling ---
@@ -264,14 +125,8 @@ def scaling_of(workload, n, found):
     for name in [name for name in reversed(SERIES) if name in curves]:
         places = sorted(curves[name])
         style.line(axes, places, [curves[name][count] for count in places], SERIES[name])
-    axes.set(
-        xscale="log",
-        yscale="log",
-        title=f"{name_of(workload)}, {style.plain(n)} items",
-        xlabel="cores",
-        ylabel="times the serial loop",
-    )
-    axes.set_xlim(min(counts) / 1.15, max(counts) * 1.15)
+    axes.set(xscale="log", yscale="log", xlim=(min(counts) / 1.15, max(counts) * 1.15))
+    axes.set(title=f"{name_of(workload)}, {style.plain(n)} items", xlabel="cores", ylabel="times the serial loop")
     style.fixed_axis(axes.xaxis, counts)
     style.log_axis(axes.yaxis, *axes.get_ylim())
     said = [
@@ -280,14 +135,11 @@ def scaling_of(workload, n, found):
         for name in SERIES
         if name in curves
     ]
-    return Plot(
+    return style.finish(
+        figure,
         f"scaling-{workload}",
-        style.svg_of(
-            figure,
-            f"scaling-{workload}",
-            f"{name_of(workload)}: speed with the number of cores",
-            "Times the speed of the serial loop, on so many cores. " + "; ".join(said) + ".",
-        ),
+        f"{name_of(workload)}: speed with the number of cores",
+        "Times the speed of the serial loop, on so many cores. " + "; ".join(said) + ".",
     )
 
 
@@ -321,25 +173,16 @@ def decisions_of(workload, found):
     axes.axhspan(1, 1.05, color=COLOUR["limit"], alpha=0.35, linewidth=0)
     for name in [name for name in reversed(CHOICES) if name in curves]:
         style.line(axes, [choice.n for choice in found], curves[name], CHOICES[name])
-    axes.set(
-        xscale="log",
-        yscale="log",
-        title=name_of(workload),
-        xlabel="items",
-        ylabel="time / best forced choice",
-        ylim=(0.3, 20),
-    )
+    axes.set(xscale="log", yscale="log", ylim=(0.2, 20))
+    axes.set(title=name_of(workload), xlabel="items", ylabel="time / best forced choice")
     style.size_axis(axes.xaxis)
-    style.fixed_axis(axes.yaxis, [0.5, 1, 2, 5, 10, 20])
+    style.fixed_axis(axes.yaxis, [0.2, 0.5, 1, 2, 5, 10, 20])
     said = ", ".join(f"{ratio:.2f} at {style.plain(choice.n)}" for choice, ratio in zip(found, curves["itself"]))
-    return Plot(
+    return style.finish(
+        figure,
         f"decisions-{workload}",
-        style.svg_of(
-            figure,
-            f"decisions-{workload}",
-            f"{name_of(workload)}: calls that decide by themselves",
-            f"Time relative to the best forced choice, against the number of items. By itself: {said}.",
-        ),
+        f"{name_of(workload)}: calls that decide by themselves",
+        f"Time relative to the best forced choice, against the number of items. By itself: {said}.",
     )
 
 
@@ -361,7 +204,8 @@ def simulator_of(found, name, part):
         [scenario.worst for scenario in found], places, "|", color=COLOUR["other"], markersize=8, markeredgewidth=1.6
     )
     axes.plot([scenario.learned for scenario in found], places, "o", color=COLOUR["yoke"], markersize=5)
-    axes.set(xlim=(0.3, 1.015), ylim=(-0.7, len(found) - 0.3), xlabel="ideal time / simulated time", title=part)
+    low = min([0.3] + [scenario.cold - 0.02 for scenario in found])
+    axes.set(xlim=(low, 1.015), ylim=(-0.7, len(found) - 0.3), xlabel="ideal time / simulated time", title=part)
     axes.set_yticks(list(places), [scenario.name for scenario in found])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
@@ -369,14 +213,11 @@ def simulator_of(found, name, part):
         f"{scenario.name} {scenario.learned:.2f} (cold {scenario.cold:.2f}, worst {scenario.worst:.2f})"
         for scenario in reversed(found)
     )
-    return Plot(
+    return style.finish(
+        figure,
         name,
-        style.svg_of(
-            figure,
-            name,
-            f"Efficiency of division on machines on paper: {part}",
-            f"Ideal time by simulated time, after learning: {said}.",
-        ),
+        f"Efficiency of division on machines on paper: {part}",
+        f"Ideal time by simulated time, after learning: {said}.",
     )
 
 

@@ -5,7 +5,7 @@ from collections import namedtuple
 
 import rows
 import style
-from plots import LEVELS, PEERS, Plot, name_of
+from plots import LEVELS, PEERS, name_of
 from style import COLOUR, SERIES
 
 Case = namedtuple("Case", "label marks")  # marks: (series, row)
@@ -74,14 +74,11 @@ def plot_of(name, title, cases):
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
     axes.set(title=title, xlabel="theirs / Yoke's time")
-    return Plot(
+    return style.finish(
+        figure,
         name,
-        style.svg_of(
-            figure,
-            name,
-            f"{title}: ratios to peers",
-            f"Median of the paired ratios and, in brackets, quartiles; above 1 Yoke is faster. {words(cases)}.",
-        ),
+        f"{title}: ratios to peers",
+        f"Median of the paired ratios and, in brackets, quartiles; above 1 Yoke is faster. {words(cases)}.",
     )
 
 

@@ -146,20 +146,17 @@ def without_idle_ids(svg, prefix):
     return re.sub(r'(href="#|url\(#)', rf"\g<1>{prefix}-", svg)
 
 
-def svg_of(figure, name, title, description, kind="plot"):
-    """The element, with a title and a description for those who do not see it. kind: its class."""
+def finish(figure, name, title, description, kind="plot"):
+    """The SVG element, with a title and a description for those who do not see it. kind: its class."""
     text = io.StringIO()
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
     plt.close(figure)
     svg = text.getvalue()
-    svg = without_idle_ids(themed(shorter(svg[svg.index("<svg") :])), name)
-    svg = re.sub(
-        r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
-        rf'<svg xmlns="http://www.w3.org/2000/svg" '
-        rf'xmlns:xlink="http://www.w3.org/1999/xlink" \1 class="{kind}" id="{name}" role="img" '
-        rf'aria-labelledby="{name}-title {name}-text"><title id="{name}-title">{html.escape(title)}</title>'
-        rf'<desc id="{name}-text">{html.escape(description)}</desc>',
-        svg,
-        count=1,
+    view = re.search(r'viewBox="[^"]*"', svg)[0]
+    svg = svg[svg.index(">", svg.index("<svg")) + 1 :]
+    svg = re.sub(r"\n\s*\n", "\n", without_idle_ids(themed(shorter(svg)), name)).strip()
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {view} class="{kind}" '
+        f'id="{name}" role="img" aria-labelledby="{name}-title {name}-text"><title id="{name}-title">'
+        f'{html.escape(title)}</title><desc id="{name}-text">{html.escape(description)}</desc>{svg}'
     )
-    return re.sub(r"\n\s*\n", "\n", svg).strip()
