@@ -95,7 +95,7 @@ def by_size(found):
             groups.setdefault(case[0].workload, []).append(case)
     for workload, cases in groups.items():
         if len(cases) < LEVELS:
-            single += [Case(name_of(case[0].workload), peers_of(case)) for case in cases]
+            single += [Case(label_of(case[0]) if cases[1:] else name_of(workload), peers_of(case)) for case in cases]
         else:
             plots += panel(
                 f"ratios-{workload}",

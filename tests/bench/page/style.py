@@ -14,12 +14,11 @@ from matplotlib import ticker  # noqa: E402
 
 Series = namedtuple("Series", "label colour marker dashes width")
 WIDTH = 360  # of a plot, in pixels of a phone
-INK, MUTED, GRID, PAPER = "#010101", "#020202", "#030303", "#040404"
+INK, MUTED, GRID = "#010101", "#020202", "#030303"
 COLOURS = {
     INK: "ink",
     MUTED: "muted",
     GRID: "grid",
-    PAPER: "paper",
     "#050505": "yoke",
     "#060606": "gcc",
     "#070707": "clang",
@@ -82,16 +81,9 @@ def new(height, width=WIDTH):
     return figure, axes
 
 
-def line(axes, x, y, series, **more):
-    axes.plot(
-        x,
-        y,
-        color=COLOUR[series.colour],
-        marker=series.marker or None,
-        linestyle=series.dashes,
-        linewidth=series.width,
-        **more,
-    )
+def line(axes, x, y, series):
+    look = {"color": COLOUR[series.colour], "linestyle": series.dashes, "linewidth": series.width}
+    axes.plot(x, y, marker=series.marker or None, **look)
 
 
 def plain(value, _=None):
@@ -117,10 +109,10 @@ def log_axis(axis, low, high):
     axis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
 
 
-def fixed_axis(axis, places, names=None):
+def fixed_axis(axis, places):
     axis.set_major_locator(ticker.FixedLocator(places))
     axis.set_minor_locator(ticker.NullLocator())
-    axis.set_major_formatter(ticker.FixedFormatter(names or [plain(place) for place in places]))
+    axis.set_major_formatter(ticker.FixedFormatter([plain(place) for place in places]))
 
 
 def themed(svg):
