@@ -83,6 +83,12 @@ def marker_only(key):
     return [series._replace(width=0) for series in key]
 
 
+def present(found, names):
+    """Of these series those that were measured."""
+    curves = plots.series_of(rows.measured(found))
+    return [SERIES[name] for name in names if name in curves]
+
+
 def throughput(results):
     names = ("yoke", "gcc", "clang", "tbb", "serial", "limit", "stream")
     return section(
@@ -91,7 +97,7 @@ def throughput(results):
         "The bytes that a call has to move, per second. The limits are loops "
         "by hand on pinned, spinning threads that move as much, measured in the same run, with plain and with "
         "non-temporal stores; of oneTBB's two partitioners the faster is shown. Small arrays lie in the caches.",
-        [SERIES[name] for name in names],
+        present(results.bench, names),
         plots.throughput(results.bench),
     )
 
@@ -119,7 +125,7 @@ def roofs(results):
 
 
 def ratio_sections(results):
-    key = [SERIES[name] for name in ("gcc", "clang", "tbb")]
+    key = present(results.bench, ("gcc", "clang", "tbb"))
     drawn = ratios.by_size(results.bench)
     single, devices = ratios.single_calls(results.bench), ratios.devices(results.bench)
     key += [SERIES["serial"]] * bool(single) + [SERIES["hand"]] * bool(devices)
@@ -138,12 +144,13 @@ def ratio_sections(results):
 
 
 def scaling(results):
-    key = [SERIES[name] for name in ("yoke", "gcc", "clang", "tbb")]
+    key = present(results.scaling, ("yoke", "gcc", "clang", "tbb"))
     key.append(style.Series("as fast per core as Yoke on one", "limit", "", ":", 1.3))
     return section(
         "scaling",
         "Scaling",
-        "Speed on some of the cores, chosen by the affinity mask that all contestants heed, against the serial loop.",
+        "Speed on some of the cores, one thread of each, chosen by the affinity mask that all contestants heed, against"
+        " the serial loop.",
         key,
         plots.scaling(results.scaling),
     )
