@@ -13,7 +13,7 @@
 #include "wanted.h"
 
 static const char usage[] =
-    "usage: tests/bench/run BUILD-DIRECTORY [--quick] [--rounds N] [--csv FILE] [WORKLOAD]\n"
+    "usage: tests/bench/run BUILD-DIRECTORY [--quick] [--rounds N] [--size N] [--csv FILE] [WORKLOAD]\n"
     "WORKLOAD is the beginning of a name: empty copy triad sum dot exp sin black_scholes mandelbrot nbody heat blur\n"
     "read write fma handover opencl; tasks, which takes more minutes and so is left out unless it is named\n";
 
@@ -35,6 +35,10 @@ static bool parse(struct bench *bench, int argc, char **argv)
                 fprintf(stderr, "bench: --rounds takes 1 to %d\n", BENCH_MAX_ROUNDS);
                 return false;
             }
+        } else if (strcmp(argv[k], "--size") == 0 && k + 1 < argc) {
+            bench->settings.size = strtod(argv[++k], NULL);
+            if (!(bench->settings.size > 0))
+                return false;
         } else if (strcmp(argv[k], "--csv") == 0 && k + 1 < argc) {
             bench->csv = argv[++k];
         } else if (argv[k][0] == '-') {
@@ -60,6 +64,8 @@ static bool is_wanted(const struct bench_settings *settings, const struct bench_
     if (settings->filter != NULL && strncmp(plan->workload, settings->filter, strlen(settings->filter)) != 0)
         return false;
     if ((plan->groups & BENCH_ANY_TASKS) != 0 && !is_about_tasks(settings))
+        return false;
+    if (settings->size > 0 && (n != settings->size || plan->gap != BENCH_THROUGHPUT))
         return false;
     bool limits = (plan->groups & BENCH_MAIN) == 0;
     return !settings->quick || (plan->quick && (limits || n <= BENCH_QUICK_SIZE));

@@ -267,7 +267,14 @@ void bench_report_result(const struct bench_result *result)
 void bench_csv_head(FILE *file)
 {
     fprintf(file, "workload,n,gap_us,contestant,state,rounds,seconds,p99_seconds,counted,idle_cpu_seconds,"
-                  "ratio_to_yoke,ratio_low,ratio_high,limit_fraction\n");
+                  "ratio_to_yoke,ratio_low,ratio_high,limit_fraction,call_bytes,call_flops\n");
+}
+
+/* Of one call, with what each item costs as workloads.h counts it. */
+static double call_flops(const struct bench_result *result)
+{
+    double items = (double)result->n;
+    return result->workload->flops * items * (result->workload->kind == BENCH_NBODY ? items : 1.0);
 }
 
 static void csv_number(FILE *file, double value)
@@ -298,6 +305,8 @@ void bench_csv_result(FILE *file, const struct bench_result *result)
         csv_number(file, ratio.low);
         csv_number(file, ratio.high);
         csv_number(file, limit_fraction(result, k));
+        csv_number(file, result->workload->bytes * (double)result->n);
+        csv_number(file, call_flops(result));
         fprintf(file, "\n");
     }
     fflush(file);

@@ -14,6 +14,7 @@ struct bench_settings {
     const char *directory; /* of the contestants' programs */
     bool quick;
     int rounds;         /* 0: as many as the case needs */
+    double size;        /* only throughput at this size; 0: all */
     const char *filter; /* name of a workload, or its beginning; NULL: all */
 };
 

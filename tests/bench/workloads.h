@@ -81,9 +81,9 @@ struct bench_workload {
         float low, high;
     } range[BENCH_MAX_INPUTS]; /* of the inputs' values */
     double bytes;              /* that an item must move, streamed */
-    double flops;              /* per item; 0: not counted */
-    double tolerance;          /* of a checksum, relative */
-    int iterations;            /* mandelbrot: the limit; of tasks see above */
+    double flops;     /* per item, of nbody per pair, as Yoke's text has them; of mandelbrot the mean; 0: none */
+    double tolerance; /* of a checksum, relative */
+    int iterations;   /* mandelbrot: the limit; of tasks see above */
 };
 
 /* The workload of this name, or NULL. */
