@@ -22,15 +22,19 @@ static unsigned run(pool *p, yoke_future *f, yoke__frame **top)
     (void)yoke__future_claim(f, YOKE__PENDING, f->skip_ != 0 ? YOKE__CLAIMED : YOKE__RUNNING);
     if (f->skip_ != 0) {
         const bool failed = f->skip_ == YOKE__FAILED;
+        yoke__task_left_out(failed);
         yoke__future_finish(f, failed ? YOKE__FAILED : YOKE__CANCELLED, failed ? f->status_ : YOKE_ECANCELED);
         return failed ? YOKE__FAILED : YOKE__CANCELLED;
     }
     yoke__frame frame = {f, *top};
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_TASK, f->name_);
     *top = &frame;
     const yoke__float_environment before = yoke__float_enter();
     const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
     yoke__float_leave(before);
     *top = frame.outer;
+    yoke__trace_end(&traced, status == 0, frame.outer != NULL);
     const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
     yoke__future_finish(f, kind, status);
     return kind;

@@ -174,6 +174,7 @@ static const kind_words kinds[YOKE__EVENT_KINDS] = {
     [YOKE__EVENT_TO_DEVICE] = {"transfer", "to device", "bytes", NULL},
     [YOKE__EVENT_FROM_DEVICE] = {"transfer", "from device", "bytes", NULL},
     [YOKE__EVENT_COMPILE] = {"compile", NULL, NULL, NULL},
+    [YOKE__EVENT_TASK] = {"task", NULL, "succeeded", "inside"},
 };
 
 static long thread_of(const yoke__event *e, long recording)
@@ -195,7 +196,7 @@ static void put_event(writer *w, const yoke__event *e, const char *text, long re
     else
         put(w, "\"dur\":%.3f,", (double)(e->end_ns - e->begin_ns) / 1000);
     put(w, "\"name\":");
-    put_text(w, words->name != NULL ? words->name : e->name);
+    put_text(w, words->name != NULL ? words->name : e->name[0] != '\0' ? e->name : words->category);
     put(w, ",\"args\":{");
     if (words->count != NULL)
         put(w, "\"%s\":%" PRIu64, words->count, e->count);

@@ -137,6 +137,83 @@ static void the_view_shows_a_program(void **state)
     assert_says("keeps no counters");
 }
 
+/* --- tasks --- */
+
+enum { STUCK = 2, QUEUED = 5 };
+
+static int fails(void *argument, void *result)
+{
+    (void)argument, (void)result;
+    return 3;
+}
+
+/* Until the other end of the pipe is closed. */
+static int is_stuck(void *argument, void *result)
+{
+    char byte;
+    (void)result;
+    while (read(*(int *)argument, &byte, 1) > 0)
+        ;
+    return 0;
+}
+
+/* One has failed, some run, some wait, and one of them is cancelled. */
+static void be_the_pool(int until)
+{
+    static yoke_future failed, stuck[STUCK], queued[QUEUED];
+    (void)setenv("YOKE_COUNTERS", "1", 1);
+    yoke_executor *pool = yoke_thread_pool(STUCK);
+    if (pool == NULL || yoke_submit(pool, &failed, fails, NULL) != YOKE_OK || yoke_result(&failed, NULL, 0, 0) != 3)
+        exit(2);
+    for (int k = 0; k < STUCK; k++)
+        if (yoke_submit(pool, &stuck[k], is_stuck, &until) != YOKE_OK)
+            exit(3);
+    for (int k = 0; k < QUEUED; k++)
+        if (yoke_submit(pool, &queued[k], fails, NULL) != YOKE_OK)
+            exit(4);
+    if (yoke_cancel(&queued[0]) != YOKE_OK || yoke_join(pool, 0) != YOKE_OK)
+        exit(5);
+    exit(0);
+}
+
+static void tasks_are_counted(void **state)
+{
+    (void)state;
+    int ends[2], status;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(ends[1]);
+        be_the_pool(ends[0]);
+    }
+    (void)close(ends[0]);
+    yoke_watch *watch = watch_soon(pid);
+    yoke_task_counts tasks = {.submitted = 0};
+    assert_int_equal(yoke_watch_tasks(NULL, &tasks), YOKE_EINVAL);
+    assert_int_equal(yoke_watch_tasks(watch, NULL), YOKE_EINVAL);
+    for (int k = 0; k < 3000 && (tasks.cancelled < 1 || tasks.running < STUCK); k++) {
+        assert_true(yoke_watch_read(watch, NULL, 0) >= 0);
+        assert_int_equal(yoke_watch_tasks(watch, &tasks), YOKE_OK);
+        usleep(10000);
+    }
+    assert_int_equal(tasks.submitted, 1 + STUCK + QUEUED);
+    assert_int_equal(tasks.waiting, QUEUED - 1);
+    assert_int_equal(tasks.running, STUCK);
+    assert_int_equal(tasks.done, 0);
+    assert_int_equal(tasks.failed, 1);
+    assert_int_equal(tasks.cancelled, 1);
+    assert_int_equal(shell(YOKE_TOOL " top -d 0.1 -n 1 %ld 2>&1", (long)pid), 0);
+    assert_fits();
+    assert_says("tasks: 4 waiting, 2 running, 0 done/s; of 8 1 failed, 1 were cancelled");
+    assert_says("100% busy");
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    yoke_watch_close(watch);
+}
+
 static void what_are_no_counters_is_refused(void **state)
 {
     (void)state;
@@ -200,11 +277,9 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_are_counted),
-        cmocka_unit_test(the_view_shows_a_program),
-        cmocka_unit_test(what_are_no_counters_is_refused),
-        cmocka_unit_test(bad_arguments_are_told),
-        cmocka_unit_test(bench_measures),
+        cmocka_unit_test(calls_are_counted),      cmocka_unit_test(the_view_shows_a_program),
+        cmocka_unit_test(tasks_are_counted),      cmocka_unit_test(what_are_no_counters_is_refused),
+        cmocka_unit_test(bad_arguments_are_told), cmocka_unit_test(bench_measures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -22,6 +22,7 @@ typedef struct view {
     char program[64];
     yoke_lane before[LANES], now[LANES];
     int before_count, now_count;
+    yoke_task_counts tasks_before, tasks_now;
     double before_s, now_s;
     bool terminal, colour;
 } view;
@@ -101,7 +102,19 @@ static int rows_of_terminal(const view *v)
     struct winsize size;
     if (!v->terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < LEAST_ROWS)
         return LANES;
-    return size.ws_row - 5;
+    return size.ws_row - 6;
+}
+
+/* Programs without pools have none. */
+static void print_tasks(const view *v)
+{
+    const yoke_task_counts *now = &v->tasks_now, *before = &v->tasks_before;
+    if (now->submitted == 0)
+        return;
+    printf("tasks: %llu waiting, %llu running, %.3g done/s", (unsigned long long)now->waiting,
+           (unsigned long long)now->running, rate(v, before->done, now->done));
+    printf("; of %llu %llu failed", (unsigned long long)now->submitted, (unsigned long long)now->failed);
+    printf(", %llu were cancelled\n", (unsigned long long)now->cancelled);
 }
 
 static void print_view(const view *v)
@@ -116,7 +129,9 @@ static void print_view(const view *v)
     }
     if (v->terminal)
         fputs("\033[H\033[2J", stdout);
-    printf("%s (%ld): %.3g calls/s, %.3g items/s, %.2f threads busy\n\n", v->program, v->process, calls, items, busy);
+    printf("%s (%ld): %.3g calls/s, %.3g items/s, %.2f threads busy\n", v->program, v->process, calls, items, busy);
+    print_tasks(v);
+    putchar('\n');
     printf("%-16s %-*s %5s %-8s %9s %9s\n", "", BAR + 2, "#: busy, .: waiting", "busy", "now", "parts/s", "steals/s");
     for (int k = 0; k < v->now_count && k < most; k++)
         print_lane(v, lane_before(v, k), &v->now[k]);
@@ -135,7 +150,9 @@ static bool look(view *v)
     v->before_count = v->now_count;
     v->before_s = v->now_s;
     v->now_s = seconds();
+    v->tasks_before = v->tasks_now;
     v->now_count = yoke_watch_read(v->watch, v->now, LANES);
+    (void)yoke_watch_tasks(v->watch, &v->tasks_now);
     if (v->now_count > LANES)
         v->now_count = LANES;
     return v->now_count >= 0;
