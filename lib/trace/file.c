@@ -202,6 +202,10 @@ static void put_event(writer *w, const yoke__event *e, const char *text, long re
         put(w, "\"%s\":%" PRIu64, words->count, e->count);
     if (words->other != NULL)
         put(w, ",\"%s\":%" PRIu64, words->other, e->other);
+    if (words->name != NULL && e->name[0] != '\0') {
+        put(w, ",\"of\":");
+        put_text(w, e->name);
+    }
     if (text[0] != '\0') {
         put(w, ",\"decision\":");
         put_text(w, text);
@@ -235,13 +239,14 @@ static uint64_t put_ring(writer *w, const yoke__ring *ring, lanes *seen)
 
 static void put_devices(writer *w, const lanes *seen)
 {
-    static const char *const names[] = {"queue 0", "queue 1", "pieces 0", "pieces 1"};
+    static const char *const names[] = {"queue 0", "queue 1", "pieces 0", "pieces 1", "moves"};
     for (unsigned device = 1; device < sizeof seen->queues; device++)
         for (unsigned q = 0; q < QUEUES_OF_DEVICE; q++) {
             char name[64];
             if ((seen->queues[device] >> q & 1) == 0)
                 continue;
-            (void)snprintf(name, sizeof name, "device %u %s", device - 1, q < 4 ? names[q] : "");
+            (void)snprintf(name, sizeof name, "device %u %s", device - 1,
+                           q < sizeof names / sizeof *names ? names[q] : "");
             put_thread(w, DEVICE_THREADS + (long)device * QUEUES_OF_DEVICE + (long)q, name,
                        100000 + device * QUEUES_OF_DEVICE + q);
         }
