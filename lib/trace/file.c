@@ -127,18 +127,30 @@ __attribute__((format(printf, 2, 3))) static void put(writer *w, const char *for
         w->used += (size_t)length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1;
 }
 
+static void put_byte(writer *w, char byte)
+{
+    if (w->used == sizeof w->bytes)
+        flush(w);
+    w->bytes[w->used++] = byte;
+}
+
 /* What is no plain ASCII may be cut, or torn. */
 static void put_text(writer *w, const char *text)
 {
-    put(w, "\"");
+    put_byte(w, '"');
     for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            put(w, "\\%c", c);
-        else
-            put(w, "%c", c < ' ' || c > '~' ? '?' : c);
+        if (*text == '"' || *text == '\\')
+            put_byte(w, '\\');
+        put_byte(w, *text < ' ' || *text > '~' ? '?' : *text);
     }
-    put(w, "\"");
+    put_byte(w, '"');
+}
+
+/* Microseconds. */
+static void put_time(writer *w, const char *name, int64_t ns)
+{
+    put(w, "\"%s\":%s%" PRId64 ".%03d,", name, ns < 0 ? "-" : "", (ns < 0 ? -ns : ns) / 1000,
+        (int)((ns < 0 ? -ns : ns) % 1000));
 }
 
 static void begin_event(writer *w)
@@ -189,12 +201,12 @@ static void put_event(writer *w, const yoke__event *e, const char *text, long re
     const kind_words *words = &kinds[e->kind];
     const bool instant = e->kind == YOKE__EVENT_STEAL;
     begin_event(w);
-    put(w, "\"tid\":%ld,\"ph\":\"%s\",\"cat\":\"%s\",\"ts\":%.3f,", thread_of(e, recording), instant ? "i" : "X",
-        words->category, (double)(e->begin_ns - start_ns) / 1000);
+    put(w, "\"tid\":%ld,\"ph\":\"%s\",\"cat\":\"%s\",", thread_of(e, recording), instant ? "i" : "X", words->category);
+    put_time(w, "ts", e->begin_ns - start_ns);
     if (instant)
         put(w, "\"s\":\"t\",");
     else
-        put(w, "\"dur\":%.3f,", (double)(e->end_ns - e->begin_ns) / 1000);
+        put_time(w, "dur", e->end_ns - e->begin_ns);
     put(w, "\"name\":");
     put_text(w, words->name != NULL ? words->name : e->name[0] != '\0' ? e->name : words->category);
     put(w, ",\"args\":{");
