@@ -1,7 +1,8 @@
 /* What Yoke decided, and what came of it. With YOKE_EXPLAIN=1 in the environment each decision is told on standard error,
  * but for calls of one item. With YOKE_TRACE=file.json what happened is written to a file when the process ends: calls and
- * their decisions, who ran which part, steals, waits and sleeps, and what devices did, in the format that Chrome, Perfetto
- * and "yoke trace" read. The newest events are kept, at most 64 MiB of them; those of forked children are not there. */
+ * their decisions, who ran which part, steals, waits and sleeps, tasks of pools, and what devices did, in the format that
+ * Chrome, Perfetto and "yoke trace" read. The newest events are kept, at most 64 MiB of them; those of forked children are
+ * not there. */
 #ifndef YOKE_TRACE_H
 #define YOKE_TRACE_H
 

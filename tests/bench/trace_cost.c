@@ -210,7 +210,7 @@ static bool row(const char *folder, unsigned which, double seconds, unsigned gen
         }
     }
     const double off = bench_quantile(off_seconds, count, 0.5);
-    printf("%-14s %8zu %9.2f", workloads[which].name, n, 1e6 * off);
+    printf("%-14s %5.0f %8zu %9.2f", workloads[which].name, 1e6 * seconds, n, 1e6 * off);
     for (unsigned way = 1; way < WAYS; way++) {
         const double low = bench_quantile(ratio[way], count, 0.25), high = bench_quantile(ratio[way], count, 0.75);
         const double middle = bench_quantile(ratio[way], count, 0.5);
@@ -230,7 +230,7 @@ int main(int argc, char **argv)
     const long asked = argc > 2 ? strtol(argv[2], NULL, 10) : GENERATIONS;
     const unsigned generations = asked < 1 ? 1 : asked > MOST_GENERATIONS ? MOST_GENERATIONS : (unsigned)asked;
     unsigned good = 0;
-    printf("%-14s %8s %9s", "workload", "n", "off, us");
+    printf("%-14s %5s %8s %9s", "workload", "aim", "n", "off, us");
     for (unsigned way = 1; way < WAYS; way++)
         printf("  %-22s", ways[way].name);
     puts("");

@@ -1,7 +1,9 @@
 /* yoke top and yoke_watch_...: counters of a program that runs, of one that ended, and of files that are no counters. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #include "support.h"
 #include "tests/emulated.h"
@@ -176,6 +178,55 @@ static void be_the_pool(int until)
     exit(0);
 }
 
+/* What it shows in a terminal of so many columns, to `said`. */
+static int top_in_terminal(pid_t pid, unsigned short columns)
+{
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const struct winsize size = {.ws_row = 24, .ws_col = columns};
+    size_t length = 0;
+    int status;
+    assert_true(terminal >= 0);
+    assert_int_equal(grantpt(terminal) | unlockpt(terminal) | ioctl(terminal, TIOCSWINSZ, &size), 0);
+    const char *name = ptsname(terminal);
+    assert_non_null(name);
+    fflush(NULL);
+    const pid_t tool = fork();
+    assert_true(tool >= 0);
+    if (tool == 0) {
+        char line[1024];
+        (void)unsetenv("NO_COLOR");
+        (void)snprintf(line, sizeof line, "exec " YOKE_TOOL " top -d 0.1 -n 1 %ld", (long)pid);
+        const int end = open(name, O_RDWR | O_NOCTTY);
+        if (end >= 0 && dup2(end, STDIN_FILENO) >= 0 && dup2(end, STDOUT_FILENO) >= 0)
+            (void)execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(tool, &status, 0), tool); /* a terminal holds more than this */
+    struct pollfd there = {.fd = terminal, .events = POLLIN};
+    for (ssize_t some = 1; some > 0 && poll(&there, 1, 0) > 0; length += some > 0 ? (size_t)some : 0)
+        some = read(terminal, said + length, sizeof said - 1 - length);
+    said[length] = '\0';
+    (void)close(terminal);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Of the lines with a bar, without their colours. */
+static size_t longest_bar_line(void)
+{
+    size_t longest = 0;
+    for (const char *line = said; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t columns = 0;
+        for (const char *at = line; *at != '\r' && *at != '\n' && *at != '\0'; at++)
+            if (*at == '\033')
+                at += strcspn(at, "mHJ");
+            else
+                columns++;
+        if (memchr(line, ']', strcspn(line, "\n")) != NULL && columns > longest)
+            longest = columns;
+    }
+    return longest;
+}
+
 static void tasks_are_counted(void **state)
 {
     (void)state;
@@ -208,6 +259,14 @@ static void tasks_are_counted(void **state)
     assert_fits();
     assert_says("tasks: 4 waiting, 2 running, 0 done/s; 1 failed, 1 cancelled");
     assert_says("100% busy");
+    assert_int_equal(top_in_terminal(pid, 120), 0);
+    assert_says("\033[32m##############################");
+    assert_says("steals/s");
+    assert_in_range(longest_bar_line(), 60, 90);
+    assert_int_equal(top_in_terminal(pid, 48), 0);
+    assert_says("\033[32m##############\033");
+    assert_null(strstr(said, "steals/s"));
+    assert_in_range(longest_bar_line(), 40, 47);
     (void)close(ends[1]);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
