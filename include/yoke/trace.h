@@ -1,7 +1,8 @@
 /* What Yoke decided, and what came of it. With YOKE_EXPLAIN=1 in the environment each decision is told on standard error,
  * but for calls of one item. With YOKE_TRACE=file.json what happened is written to a file when the process ends: calls and
- * their decisions, who ran which part, steals, waits and sleeps, and what devices did, in the format that Chrome, Perfetto
- * and "yoke trace" read. The newest events are kept, at most 64 MiB of them; those of forked children are not there. */
+ * their decisions, who ran which part, steals, waits and sleeps, tasks of pools, and what devices did, in the format that
+ * Chrome, Perfetto and "yoke trace" read. The newest events are kept, at most 64 MiB of them; those of forked children are
+ * not there. */
 #ifndef YOKE_TRACE_H
 #define YOKE_TRACE_H
 
@@ -66,10 +67,18 @@ typedef struct yoke_learned {
  *  @return 0, what visit returned, or EINVAL. */
 YOKE_API int yoke_learned_visit(int (*visit)(const yoke_learned *learned, void *argument), void *argument);
 
+/** Tasks of all pools of a program since its start. */
+typedef struct yoke_task_counts {
+    uint64_t submitted;
+    uint64_t waiting; /**< for a thread, or for other tasks */
+    uint64_t running;
+    uint64_t done, failed, cancelled;
+} yoke_task_counts;
+
 /** What a thread or a device does at a moment. */
 typedef enum yoke_activity {
     YOKE_ELSEWHERE = 0, /**< in the program's own code */
-    YOKE_BUSY,          /**< runs items, or compiles */
+    YOKE_BUSY,          /**< runs items or a task, or compiles */
     YOKE_WAITING,       /**< awake, with nothing to run */
     YOKE_ASLEEP
 } yoke_activity;
@@ -88,12 +97,14 @@ typedef struct yoke_lane {
 typedef struct yoke_watch yoke_watch;
 
 /** The programs of this user that can be watched: those that run with YOKE_COUNTERS=1 in the environment and have opened a
- *  runtime. Fills pids[0 .. capacity) and removes what dead ones left. @return how many there are; negative on failure. */
+ *  runtime or a pool. Fills pids[0 .. capacity) and removes what dead ones left. @return how many there are; negative on failure. */
 YOKE_API int yoke_watchable(long *pids, unsigned capacity);
 /** Begins to watch one. Any thread. @return NULL with a detail: EINVAL when there is no such program, EVERSION, ENOMEM. */
 YOKE_API yoke_watch *yoke_watch_open(long pid);
 /** Fills lanes[0 .. capacity). One thread at a time. @return how many there are; ESTATE when the program has ended. */
 YOKE_API int yoke_watch_read(yoke_watch *watch, yoke_lane *lanes, unsigned capacity);
+/** Fills *tasks as of the last yoke_watch_read(), or of opening. One thread at a time. @return 0, EINVAL. */
+YOKE_API int yoke_watch_tasks(const yoke_watch *watch, yoke_task_counts *tasks);
 /** NULL is fine. */
 YOKE_API void yoke_watch_close(yoke_watch *watch);
 

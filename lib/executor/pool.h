@@ -18,6 +18,7 @@
 
 #include "lib/executor/executor.h"
 #include "lib/topology/topology.h"
+#include "lib/trace/trace.h"
 
 enum { PRIORITIES = 3, NORMAL = 1, LANES = 2, COMPUTING = 0, BLOCKING = 1, BATCH = 32, NEST = 32, LINE = 64 };
 

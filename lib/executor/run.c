@@ -10,9 +10,15 @@ enum {
     FAIR = 64         /* batches, and one of them is of what tasks submitted, though others never end */
 };
 
+/* Before a look at them: this bit is where the cache has it. */
+static bool has_extras(const yoke_future *f)
+{
+    return (f->extras_ & YOKE__EXTRAS) != 0;
+}
+
 static int call(yoke_future *f)
 {
-    if ((f->extras_ & YOKE__EXTRAS) == 0 || f->result_bytes_ == 0) /* the first is where the cache has it */
+    if (!has_extras(f) || f->result_bytes_ == 0)
         return f->function_(f->argument_, &f->result_);
     memset(f->result_to_, 0, f->result_bytes_);
     return f->function_(f->argument_, f->result_to_);
@@ -25,15 +31,19 @@ static unsigned run(pool *p, yoke_future *f, yoke__frame **top)
     (void)yoke__future_claim(f, YOKE__PENDING, f->skip_ != 0 ? YOKE__CLAIMED : YOKE__RUNNING);
     if (f->skip_ != 0) {
         const bool failed = f->skip_ == YOKE__FAILED;
+        yoke__task_left_out(failed);
         yoke__future_finish(f, failed ? YOKE__FAILED : YOKE__CANCELLED, failed ? f->status_ : YOKE_ECANCELED);
         return failed ? YOKE__FAILED : YOKE__CANCELLED;
     }
     yoke__frame frame = {f, *top};
+    yoke__event traced;
+    yoke__trace_begin(&traced, YOKE__EVENT_TASK, has_extras(f) ? f->name_ : NULL);
     *top = &frame;
     const yoke__float_environment before = yoke__float_enter();
     const int status = p->processes != NULL ? yoke__processes_run(p->processes, f) : call(f);
     yoke__float_leave(before);
     *top = frame.outer;
+    yoke__trace_end(&traced, status == 0, frame.outer != NULL);
     const unsigned kind = status == 0 ? YOKE__DONE : YOKE__FAILED;
     yoke__future_finish(f, kind, status);
     return kind;

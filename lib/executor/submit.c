@@ -194,6 +194,7 @@ int yoke__pool_submit(yoke_executor *self, const yoke_task_options *options, yok
         return status;
     }
     fill(p, future, options, function, argument);
+    yoke__task_submitted();
     if (options->after_count > 0) {
         delay(p, future);
         return YOKE_OK;
@@ -238,6 +239,7 @@ static bool withdraw(yoke__owner *owner, yoke_future *f)
 static void cancelled(yoke__owner *owner)
 {
     pool *p = (pool *)owner;
+    yoke__task_left_out(false);
     pthread_mutex_lock(&p->lock);
     p->ended[2]++;
     yoke__pool_tell_joiner(p);

@@ -104,6 +104,10 @@ static int open_parts(pool *p, const yoke_thread_pool_options *o)
     unsigned threads = o->threads;
     int status = yoke__choose_pin(o->pin, &pin);
     if (status == YOKE_OK)
+        status = yoke__trace_open();
+    if (status == YOKE_OK)
+        status = yoke__counters_open();
+    if (status == YOKE_OK)
         status = yoke__topology_load(&p->topology);
     if (status == YOKE_OK && threads == 0) {
         threads = yoke__topology_default_workers(p->topology);

@@ -106,6 +106,8 @@ bool yoke__residency_missing(yoke__block *block, unsigned home, yoke__span span,
 size_t yoke__residency_missing_bytes(yoke__block *block, unsigned home, yoke__span span);
 /* What messages call the block, unless the program named it. */
 void yoke__block_used_as(yoke__block *block, const char *parameter, const char *kernel);
+/* As the program named it, or as the last device knew it; cut to fit. */
+void yoke__block_name(const yoke__block *block, char *name, size_t size);
 
 /* --- homes.c: where copies are fetched from --- */
 

@@ -328,6 +328,13 @@ void yoke__block_used_as(yoke__block *block, const char *parameter, const char *
     pthread_mutex_unlock(&lock);
 }
 
+void yoke__block_name(const yoke__block *block, char *name, size_t size)
+{
+    char whole[NAME_LENGTH];
+    block_name(block, whole);
+    (void)snprintf(name, size, "%s", whole);
+}
+
 int yoke_name_array(void *memory, const char *name)
 {
     yoke__block *block = memory != NULL ? yoke__memory_hold(memory, 1) : NULL;

@@ -150,7 +150,7 @@ struct session {
     yoke__speed speed;              /* once it was measured */
     _Atomic int speed_state;        /* speed.c's */
     _Atomic int64_t speed_since_ns; /* when measuring it began */
-    int64_t clock_ns;               /* from the device's clock to ours, for a trace; the driver thread's; 0: unknown */
+    _Atomic int64_t clock_ns;       /* from the device's clock to ours, for a trace; 0: unknown */
     session *next_left;             /* of those left behind */
 };
 

@@ -297,6 +297,20 @@ static bool wants(const prefetch *p)
     return !yoke__block_is_freed(p->block);
 }
 
+/* The event is only for a trace. */
+static bool bring_part(session *s, const mirror *m, yoke__span part)
+{
+    cl_event event = NULL;
+    const bool traces = yoke__tracing();
+    if (write_part(s, 0, m, part, CL_TRUE, NULL, traces ? &event : NULL) != CL_SUCCESS)
+        return false;
+    if (event != NULL) {
+        traced_move(s, 0, event, part.end - part.begin, m->block);
+        (void)s->device->owner->cl.clReleaseEvent(event);
+    }
+    return true;
+}
+
 /* Only a hint: what fails here fails again where it is told. */
 static void run_prefetch(errand *e)
 {
@@ -322,7 +336,7 @@ static void run_prefetch(errand *e)
         if (!is_here)
             continue;
         part.end = part.end - part.begin < UPLOAD_BYTES ? part.end : part.begin + UPLOAD_BYTES;
-        if (write_part(s, 0, m, part, CL_TRUE, NULL, NULL) != CL_SUCCESS)
+        if (!bring_part(s, m, part))
             break;
         yoke__residency_copied_of(p->block, home, part, p->writes);
         atomic_store_explicit(&s->mirrors.beat, yoke__now_ns(), memory_order_relaxed);

@@ -99,7 +99,8 @@ static cl_int prepare(session *s, size_t bytes)
     while (wanted < bytes && wanted < SLOT_BYTES)
         wanted *= 2;
     if (own->queue == NULL)
-        own->queue = s->device->owner->cl.clCreateCommandQueue(s->context, s->device->id, 0, &error);
+        own->queue = s->device->owner->cl.clCreateCommandQueue(s->context, s->device->id,
+                                                               yoke__tracing() ? CL_QUEUE_PROFILING_ENABLE : 0, &error);
     if (error != CL_SUCCESS || own->queue == NULL)
         return error != CL_SUCCESS ? error : CL_OUT_OF_HOST_MEMORY;
     if (own->staging != NULL && own->slot_bytes >= wanted)
@@ -142,7 +143,7 @@ static bool read_next(move *m, cl_event *event)
     return error == CL_SUCCESS || failed(m, "clFlush", error);
 }
 
-static bool await(move *m, cl_event event)
+static bool await(move *m, cl_event event, size_t bytes)
 {
     const cl_api *cl = &m->session->device->owner->cl;
     cl_int state = CL_COMPLETE;
@@ -151,6 +152,8 @@ static bool await(move *m, cl_event event)
         error = cl->clGetEventInfo(event, CL_EVENT_COMMAND_EXECUTION_STATUS, sizeof state, &state, NULL);
     if (error == CL_SUCCESS && state != CL_COMPLETE)
         error = state < 0 ? state : CL_OUT_OF_RESOURCES;
+    if (yoke__tracing() && error == CL_SUCCESS)
+        traced_move(m->session, LANE_OF_MOVER, event, bytes, m->from->block);
     (void)cl->clReleaseEvent(event);
     atomic_store_explicit(&m->beat, yoke__now_ns(), memory_order_relaxed);
     atomic_store_explicit(&m->session->mirrors.moved_ns, yoke__now_ns(), memory_order_relaxed);
@@ -193,13 +196,13 @@ static void read_all(move *m)
         const bool more = m->read < all;
         if (more)
             fine = read_next(m, &next);
-        fine = await(m, event) && fine;
+        fine = await(m, event, part_at(m, m->copied)) && fine;
         event = next;
         if (fine && !copy_out(m))
             break;
     }
     if (event != NULL && m->copied < all)
-        (void)await(m, event);
+        (void)await(m, event, part_at(m, m->copied));
 }
 
 static void read_guarded(move *m)

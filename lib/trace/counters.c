@@ -18,6 +18,7 @@ static bool opened;
 static _Atomic unsigned thread_count;
 static _Thread_local counters *mine;
 static _Thread_local bool has_none;
+static _Thread_local unsigned depth; /* of tasks: what happens inside of one is its */
 
 void yoke__counters_path(char *path, size_t size, long process)
 {
@@ -118,6 +119,7 @@ static yoke_activity activity_of(uint32_t kind)
     switch (kind) {
     case YOKE__EVENT_WORK:
     case YOKE__EVENT_KERNEL:
+    case YOKE__EVENT_TASK:
     case YOKE__EVENT_COMPILE: return YOKE_BUSY;
     case YOKE__EVENT_WAIT: return YOKE_WAITING;
     case YOKE__EVENT_SLEEP: return YOKE_ASLEEP;
@@ -125,19 +127,42 @@ static yoke_activity activity_of(uint32_t kind)
     }
 }
 
+static void add(_Atomic uint64_t *to, uint64_t more)
+{
+    atomic_fetch_add_explicit(to, more, memory_order_relaxed);
+}
+
+/* Nobody else writes it. */
+static void add_own(_Atomic uint64_t *to, uint64_t more)
+{
+    atomic_store_explicit(to, atomic_load_explicit(to, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+void yoke__counters_task(yoke__task_step step)
+{
+    counters_file *file = atomic_load_explicit(&shared, memory_order_relaxed);
+    counters *c = counters_of_thread();
+    if (c != NULL)
+        add_own(&c->tasks[step], 1);
+    else if (file != NULL)
+        add(&file->others.tasks[step], 1);
+}
+
 void yoke__counters_begin(const yoke__event *event)
 {
     const yoke_activity activity = activity_of(event->kind);
-    counters *c = activity != YOKE_ELSEWHERE && event->kind != YOKE__EVENT_KERNEL ? counters_of_thread() : NULL;
+    if (event->kind == YOKE__EVENT_TASK) {
+        yoke__counters_task(YOKE__TASK_BEGUN);
+        depth++;
+    }
+    if (activity == YOKE_ELSEWHERE || event->kind == YOKE__EVENT_KERNEL ||
+        depth > (event->kind == YOKE__EVENT_TASK ? 1 : 0))
+        return;
+    counters *c = counters_of_thread();
     if (c == NULL)
         return;
     atomic_store_explicit(&c->since_ns, event->begin_ns, memory_order_relaxed);
     atomic_store_explicit(&c->now, (uint64_t)activity, memory_order_relaxed);
-}
-
-static void add(_Atomic uint64_t *to, uint64_t more)
-{
-    atomic_fetch_add_explicit(to, more, memory_order_relaxed);
 }
 
 static void add_device(const yoke__event *event)
@@ -163,20 +188,24 @@ void yoke__counters_add(const yoke__event *event)
         add_device(event);
         return;
     }
+    if (event->kind == YOKE__EVENT_TASK) {
+        yoke__counters_task(event->count != 0 ? YOKE__TASK_DONE : YOKE__TASK_FAILED);
+        depth -= depth > 0;
+    }
     counters *c = counters_of_thread();
     const yoke_activity activity = activity_of(event->kind);
     if (c == NULL)
         return;
-    if (activity != YOKE_ELSEWHERE) {
+    if (activity != YOKE_ELSEWHERE && depth == 0) {
         atomic_store_explicit(&c->now, YOKE_ELSEWHERE, memory_order_relaxed);
-        add(&c->ns[activity], (uint64_t)(event->end_ns - event->begin_ns));
+        add_own(&c->ns[activity], (uint64_t)(event->end_ns - event->begin_ns));
     }
     if (event->kind == YOKE__EVENT_CALL) {
-        add(&c->calls, 1);
-        add(&c->items, event->count);
+        add_own(&c->calls, 1);
+        add_own(&c->items, event->count);
     }
     if (event->kind == YOKE__EVENT_WORK)
-        add(&c->parts, 1);
+        add_own(&c->parts, 1);
     if (event->kind == YOKE__EVENT_STEAL)
-        add(&c->steals, 1);
+        add_own(&c->steals, 1);
 }

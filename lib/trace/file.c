@@ -127,18 +127,30 @@ __attribute__((format(printf, 2, 3))) static void put(writer *w, const char *for
         w->used += (size_t)length < LINE_BYTES ? (size_t)length : LINE_BYTES - 1;
 }
 
+static void put_byte(writer *w, char byte)
+{
+    if (w->used == sizeof w->bytes)
+        flush(w);
+    w->bytes[w->used++] = byte;
+}
+
 /* What is no plain ASCII may be cut, or torn. */
 static void put_text(writer *w, const char *text)
 {
-    put(w, "\"");
+    put_byte(w, '"');
     for (; *text != '\0'; text++) {
-        const unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\')
-            put(w, "\\%c", c);
-        else
-            put(w, "%c", c < ' ' || c > '~' ? '?' : c);
+        if (*text == '"' || *text == '\\')
+            put_byte(w, '\\');
+        put_byte(w, *text < ' ' || *text > '~' ? '?' : *text);
     }
-    put(w, "\"");
+    put_byte(w, '"');
+}
+
+/* Microseconds. */
+static void put_time(writer *w, const char *name, int64_t ns)
+{
+    put(w, "\"%s\":%s%" PRId64 ".%03d,", name, ns < 0 ? "-" : "", (ns < 0 ? -ns : ns) / 1000,
+        (int)((ns < 0 ? -ns : ns) % 1000));
 }
 
 static void begin_event(writer *w)
@@ -174,6 +186,7 @@ static const kind_words kinds[YOKE__EVENT_KINDS] = {
     [YOKE__EVENT_TO_DEVICE] = {"transfer", "to device", "bytes", NULL},
     [YOKE__EVENT_FROM_DEVICE] = {"transfer", "from device", "bytes", NULL},
     [YOKE__EVENT_COMPILE] = {"compile", NULL, NULL, NULL},
+    [YOKE__EVENT_TASK] = {"task", NULL, "succeeded", "inside"},
 };
 
 static long thread_of(const yoke__event *e, long recording)
@@ -188,19 +201,23 @@ static void put_event(writer *w, const yoke__event *e, const char *text, long re
     const kind_words *words = &kinds[e->kind];
     const bool instant = e->kind == YOKE__EVENT_STEAL;
     begin_event(w);
-    put(w, "\"tid\":%ld,\"ph\":\"%s\",\"cat\":\"%s\",\"ts\":%.3f,", thread_of(e, recording), instant ? "i" : "X",
-        words->category, (double)(e->begin_ns - start_ns) / 1000);
+    put(w, "\"tid\":%ld,\"ph\":\"%s\",\"cat\":\"%s\",", thread_of(e, recording), instant ? "i" : "X", words->category);
+    put_time(w, "ts", e->begin_ns - start_ns);
     if (instant)
         put(w, "\"s\":\"t\",");
     else
-        put(w, "\"dur\":%.3f,", (double)(e->end_ns - e->begin_ns) / 1000);
+        put_time(w, "dur", e->end_ns - e->begin_ns);
     put(w, "\"name\":");
-    put_text(w, words->name != NULL ? words->name : e->name);
+    put_text(w, words->name != NULL ? words->name : e->name[0] != '\0' ? e->name : words->category);
     put(w, ",\"args\":{");
     if (words->count != NULL)
         put(w, "\"%s\":%" PRIu64, words->count, e->count);
     if (words->other != NULL)
         put(w, ",\"%s\":%" PRIu64, words->other, e->other);
+    if (words->name != NULL && e->name[0] != '\0') {
+        put(w, ",\"of\":");
+        put_text(w, e->name);
+    }
     if (text[0] != '\0') {
         put(w, ",\"decision\":");
         put_text(w, text);
@@ -234,13 +251,14 @@ static uint64_t put_ring(writer *w, const yoke__ring *ring, lanes *seen)
 
 static void put_devices(writer *w, const lanes *seen)
 {
-    static const char *const names[] = {"queue 0", "queue 1", "pieces 0", "pieces 1"};
+    static const char *const names[] = {"queue 0", "queue 1", "pieces 0", "pieces 1", "moves"};
     for (unsigned device = 1; device < sizeof seen->queues; device++)
         for (unsigned q = 0; q < QUEUES_OF_DEVICE; q++) {
             char name[64];
             if ((seen->queues[device] >> q & 1) == 0)
                 continue;
-            (void)snprintf(name, sizeof name, "device %u %s", device - 1, q < 4 ? names[q] : "");
+            (void)snprintf(name, sizeof name, "device %u %s", device - 1,
+                           q < sizeof names / sizeof *names ? names[q] : "");
             put_thread(w, DEVICE_THREADS + (long)device * QUEUES_OF_DEVICE + (long)q, name,
                        100000 + device * QUEUES_OF_DEVICE + q);
         }

@@ -31,6 +31,7 @@ typedef enum yoke__event_kind {
     YOKE__EVENT_TO_DEVICE,   /* bytes, 0: unknown */
     YOKE__EVENT_FROM_DEVICE, /* bytes */
     YOKE__EVENT_COMPILE,     /* a kernel, for a device */
+    YOKE__EVENT_TASK,        /* of a pool, on the thread that ran it: whether it succeeded, whether inside of another */
     YOKE__EVENT_KINDS
 } yoke__event_kind;
 
@@ -61,6 +62,32 @@ int yoke__counters_open(void);
 void yoke__counters_begin(const yoke__event *event);
 void yoke__counters_add(const yoke__event *event);
 extern _Atomic bool yoke__counters_are_kept, yoke__trace_is_written, yoke__trace_is_forbidden;
+
+/* Tasks of pools are counted where they are submitted and, if they never run, where they end; events count the others. */
+typedef enum yoke__task_step {
+    YOKE__TASK_SUBMITTED,
+    YOKE__TASK_BEGUN, /* or left out */
+    YOKE__TASK_DONE,
+    YOKE__TASK_FAILED,
+    YOKE__TASK_CANCELLED,
+    YOKE__TASK_STEPS
+} yoke__task_step;
+
+void yoke__counters_task(yoke__task_step step);
+static inline void yoke__task_submitted(void)
+{
+    if (__builtin_expect(atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed), 0))
+        yoke__counters_task(YOKE__TASK_SUBMITTED);
+}
+/* It ends without having run. */
+static inline void yoke__task_left_out(bool failed)
+{
+    if (__builtin_expect(!atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed), 1))
+        return;
+    yoke__counters_task(YOKE__TASK_BEGUN);
+    yoke__counters_task(failed ? YOKE__TASK_FAILED : YOKE__TASK_CANCELLED);
+}
+
 /* This process is a worker process: trace and counters are its parent's. */
 void yoke__trace_never(void);
 

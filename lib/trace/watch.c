@@ -78,11 +78,12 @@ static int check(yoke_watch *watch)
 yoke_watch *yoke_watch_open(long pid)
 {
     char path[64];
-    yoke_watch *watch = yoke__alloc_zeroed(1, sizeof *watch);
+    yoke_watch *watch = yoke__alloc_aligned(YOKE_CACHE_LINE, sizeof *watch);
     if (watch == NULL) {
         yoke__fail(YOKE_ENOMEM, "no memory to watch a program");
         return NULL;
     }
+    memset(watch, 0, sizeof *watch);
     yoke__counters_path(path, sizeof path, pid);
     watch->process = pid;
     watch->file = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
@@ -146,6 +147,32 @@ int yoke_watch_read(yoke_watch *watch, yoke_lane *lanes, unsigned capacity)
         count++;
     }
     return (int)count;
+}
+
+/* Threads were copied one after the other: a task may have begun whose submission was not seen. */
+static uint64_t less(uint64_t a, uint64_t b)
+{
+    return a > b ? a - b : 0;
+}
+
+int yoke_watch_tasks(const yoke_watch *watch, yoke_task_counts *tasks)
+{
+    uint64_t sum[YOKE__TASK_STEPS];
+    if (watch == NULL || tasks == NULL)
+        return yoke__fail(YOKE_EINVAL, "nothing to read, or nowhere to put it");
+    for (unsigned step = 0; step < YOKE__TASK_STEPS; step++) {
+        sum[step] = watch->copy.others.tasks[step];
+        for (unsigned k = 0; k < COUNTER_THREADS; k++)
+            sum[step] += watch->copy.threads[k].tasks[step];
+    }
+    const uint64_t ended = sum[YOKE__TASK_DONE] + sum[YOKE__TASK_FAILED] + sum[YOKE__TASK_CANCELLED];
+    *tasks = (yoke_task_counts){.submitted = sum[YOKE__TASK_SUBMITTED],
+                                .waiting = less(sum[YOKE__TASK_SUBMITTED], sum[YOKE__TASK_BEGUN]),
+                                .running = less(sum[YOKE__TASK_BEGUN], ended),
+                                .done = sum[YOKE__TASK_DONE],
+                                .failed = sum[YOKE__TASK_FAILED],
+                                .cancelled = sum[YOKE__TASK_CANCELLED]};
+    return YOKE_OK;
 }
 
 void yoke_watch_close(yoke_watch *watch)

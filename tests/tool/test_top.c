@@ -1,7 +1,9 @@
 /* yoke top and yoke_watch_...: counters of a program that runs, of one that ended, and of files that are no counters. */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
 
 #include "support.h"
 #include "tests/emulated.h"
@@ -137,6 +139,140 @@ static void the_view_shows_a_program(void **state)
     assert_says("keeps no counters");
 }
 
+/* --- tasks --- */
+
+enum { STUCK = 2, QUEUED = 5 };
+
+static int fails(void *argument, void *result)
+{
+    (void)argument, (void)result;
+    return 3;
+}
+
+/* Until the other end of the pipe is closed. */
+static int is_stuck(void *argument, void *result)
+{
+    char byte;
+    (void)result;
+    while (read(*(int *)argument, &byte, 1) > 0)
+        ;
+    return 0;
+}
+
+/* One has failed, some run, some wait, and one of them is cancelled. */
+static void be_the_pool(int until)
+{
+    static yoke_future failed, stuck[STUCK], queued[QUEUED];
+    (void)setenv("YOKE_COUNTERS", "1", 1);
+    yoke_executor *pool = yoke_thread_pool(STUCK);
+    if (pool == NULL || yoke_submit(pool, &failed, fails, NULL) != YOKE_OK || yoke_result(&failed, NULL, 0, 0) != 3)
+        exit(2);
+    for (int k = 0; k < STUCK; k++)
+        if (yoke_submit(pool, &stuck[k], is_stuck, &until) != YOKE_OK)
+            exit(3);
+    for (int k = 0; k < QUEUED; k++)
+        if (yoke_submit(pool, &queued[k], fails, NULL) != YOKE_OK)
+            exit(4);
+    if (yoke_cancel(&queued[0]) != YOKE_OK || yoke_join(pool, 0) != YOKE_OK)
+        exit(5);
+    exit(0);
+}
+
+/* What it shows in a terminal of so many columns, to `said`. */
+static int top_in_terminal(pid_t pid, unsigned short columns)
+{
+    const int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    const struct winsize size = {.ws_row = 24, .ws_col = columns};
+    size_t length = 0;
+    int status;
+    assert_true(terminal >= 0);
+    assert_int_equal(grantpt(terminal) | unlockpt(terminal) | ioctl(terminal, TIOCSWINSZ, &size), 0);
+    const char *name = ptsname(terminal);
+    assert_non_null(name);
+    fflush(NULL);
+    const pid_t tool = fork();
+    assert_true(tool >= 0);
+    if (tool == 0) {
+        char line[1024];
+        (void)unsetenv("NO_COLOR");
+        (void)snprintf(line, sizeof line, "exec " YOKE_TOOL " top -d 0.1 -n 1 %ld", (long)pid);
+        const int end = open(name, O_RDWR | O_NOCTTY);
+        if (end >= 0 && dup2(end, STDIN_FILENO) >= 0 && dup2(end, STDOUT_FILENO) >= 0)
+            (void)execl("/bin/sh", "sh", "-c", line, (char *)NULL);
+        _exit(127);
+    }
+    assert_int_equal(waitpid(tool, &status, 0), tool); /* a terminal holds more than this */
+    struct pollfd there = {.fd = terminal, .events = POLLIN};
+    for (ssize_t some = 1; some > 0 && poll(&there, 1, 0) > 0; length += some > 0 ? (size_t)some : 0)
+        some = read(terminal, said + length, sizeof said - 1 - length);
+    said[length] = '\0';
+    (void)close(terminal);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* Of the lines with a bar, without their colours. */
+static size_t longest_bar_line(void)
+{
+    size_t longest = 0;
+    for (const char *line = said; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+        size_t columns = 0;
+        for (const char *at = line; *at != '\r' && *at != '\n' && *at != '\0'; at++)
+            if (*at == '\033')
+                at += strcspn(at, "mHJ");
+            else
+                columns++;
+        if (memchr(line, ']', strcspn(line, "\n")) != NULL && columns > longest)
+            longest = columns;
+    }
+    return longest;
+}
+
+static void tasks_are_counted(void **state)
+{
+    (void)state;
+    int ends[2], status;
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    fflush(NULL);
+    const pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        (void)close(ends[1]);
+        be_the_pool(ends[0]);
+    }
+    (void)close(ends[0]);
+    yoke_watch *watch = watch_soon(pid);
+    yoke_task_counts tasks = {.submitted = 0};
+    assert_int_equal(yoke_watch_tasks(NULL, &tasks), YOKE_EINVAL);
+    assert_int_equal(yoke_watch_tasks(watch, NULL), YOKE_EINVAL);
+    for (int k = 0; k < 3000 && (tasks.cancelled < 1 || tasks.running < STUCK); k++) {
+        assert_true(yoke_watch_read(watch, NULL, 0) >= 0);
+        assert_int_equal(yoke_watch_tasks(watch, &tasks), YOKE_OK);
+        usleep(10000);
+    }
+    assert_int_equal(tasks.submitted, 1 + STUCK + QUEUED);
+    assert_int_equal(tasks.waiting, QUEUED - 1);
+    assert_int_equal(tasks.running, STUCK);
+    assert_int_equal(tasks.done, 0);
+    assert_int_equal(tasks.failed, 1);
+    assert_int_equal(tasks.cancelled, 1);
+    assert_int_equal(shell(YOKE_TOOL " top -d 0.1 -n 1 %ld 2>&1", (long)pid), 0);
+    assert_fits();
+    assert_says("tasks: 4 waiting, 2 running, 0 done/s; 1 failed, 1 cancelled");
+    assert_says("100% busy");
+    assert_int_equal(top_in_terminal(pid, 120), 0);
+    assert_says("\033[32m##############################");
+    assert_says("steals/s");
+    assert_in_range(longest_bar_line(), 60, 90);
+    assert_int_equal(top_in_terminal(pid, 48), 0);
+    assert_says("\033[32m##############\033");
+    assert_null(strstr(said, "steals/s"));
+    assert_in_range(longest_bar_line(), 40, 47);
+    (void)close(ends[1]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+    yoke_watch_close(watch);
+}
+
 static void what_are_no_counters_is_refused(void **state)
 {
     (void)state;
@@ -200,11 +336,9 @@ int main(void)
         return 77;
     }
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(calls_are_counted),
-        cmocka_unit_test(the_view_shows_a_program),
-        cmocka_unit_test(what_are_no_counters_is_refused),
-        cmocka_unit_test(bad_arguments_are_told),
-        cmocka_unit_test(bench_measures),
+        cmocka_unit_test(calls_are_counted),      cmocka_unit_test(the_view_shows_a_program),
+        cmocka_unit_test(tasks_are_counted),      cmocka_unit_test(what_are_no_counters_is_refused),
+        cmocka_unit_test(bad_arguments_are_told), cmocka_unit_test(bench_measures),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -5,43 +5,12 @@
 #include <sys/file.h>
 
 #include "lib/trace/trace.h"
-#include "support.h"
+#include "tests/tool/traced.h"
 #include "tools/yoke/json.h"
 #include "yoke/kernels.h"
 #include "yoke/yoke.h"
 
 enum { ITEMS = 200000, CALLS = 5 };
-
-static char folder[64], path[96];
-
-static int make_folder(void **state)
-{
-    (void)state;
-    (void)snprintf(folder, sizeof folder, "/tmp/yoke-trace-XXXXXX");
-    if (mkdtemp(folder) == NULL)
-        return -1;
-    (void)snprintf(path, sizeof path, "%s/t.json", folder);
-    return unsetenv("YOKE_TRACE");
-}
-
-static int drop_folder(void **state)
-{
-    (void)state;
-    return shell("rm -rf %s", folder);
-}
-
-/* Runs it in a child, which ends as programs do; returns its status. */
-static int in_child(int (*run)(void))
-{
-    fflush(NULL);
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0)
-        exit(run());
-    int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
 
 static int run_maps(void)
 {

@@ -4,7 +4,8 @@
 #include "tools/yoke/tool.h"
 
 enum { PACKAGE, NODE, CACHE, CORE, THREAD, LEVELS };
-enum { WIDE = 1080, MARGIN = 20, GAP = 6, PAD = 8, HEAD = 18, THREAD_W = 34, THREAD_H = 22, DEVICE_H = 44 };
+enum { WIDE = 1080, MARGIN = 20, GAP = 6, PAD = 8, HEAD = 18, THREAD_W = 34, THREAD_H = 22 };
+enum { LEAST = 350, LINE_H = 17, LETTERS = 7 /* pixels */ };
 
 typedef struct size {
     unsigned w, h;
@@ -126,12 +127,35 @@ static void draw_text(const drawing *d, const char *style, unsigned x, unsigned 
     fputs("</text>\n", d->out);
 }
 
+/* Broken at blanks into lines of `w` pixels; d NULL: only measured. How many lines. */
+static unsigned wrap_text(const drawing *d, const char *style, unsigned x, unsigned y, const char *text, unsigned w)
+{
+    const size_t most = w / LETTERS < 150 ? w / LETTERS : 150;
+    unsigned lines = 0;
+    for (; *text != '\0'; lines++) {
+        size_t length = strlen(text);
+        if (length > most) {
+            length = most;
+            while (length > 0 && text[length] != ' ')
+                length--;
+            length = length > 0 ? length : most;
+        }
+        char line[256];
+        (void)snprintf(line, sizeof line, "%.*s", (int)length, text);
+        if (d != NULL)
+            draw_text(d, style, x, y + lines * LINE_H, line, sizeof line);
+        text += length;
+        text += *text == ' ';
+    }
+    return lines;
+}
+
 static void draw_legend(const drawing *d, unsigned y)
 {
     static const struct {
         const char *style, *text;
         unsigned x;
-    } keys[] = {{"worker", "has a worker", 0}, {"idle", "usable, no worker", 130}, {"barred", "not usable", 290}};
+    } keys[] = {{"worker", "has a worker", 0}, {"idle", "usable, no worker", 115}, {"barred", "not usable", 255}};
     for (size_t k = 0; k < sizeof keys / sizeof *keys; k++) {
         fprintf(d->out, "<g class=\"%s\"><rect x=\"%u\" y=\"%u\" width=\"14\" height=\"14\" rx=\"3\"/></g>\n",
                 keys[k].style, MARGIN + keys[k].x, y);
@@ -139,22 +163,37 @@ static void draw_legend(const drawing *d, unsigned y)
     }
 }
 
-static unsigned draw_devices(const drawing *d, unsigned y, unsigned w)
+/* What is told of device k, in lines; `draws`: or only measured. The height of its box. */
+static unsigned place_device(const drawing *d, unsigned k, unsigned y, unsigned w, bool draws)
+{
+    const found_device *one = &d->found->devices.at[k];
+    const drawing *on = draws ? d : NULL;
+    char line[512];
+    unsigned at = y + 18;
+    (void)snprintf(line, sizeof line, "opencl:%u  %s", k, one->name);
+    at += LINE_H * wrap_text(on, one->used ? "onworker" : "value", MARGIN + PAD, at, line, w - 2 * PAD);
+    (void)snprintf(line, sizeof line, "%s, %s, %s%s%s", found_device_type(one->type),
+                   tool_count(one->compute_units, "unit").text, tool_bytes((double)one->memory_bytes).text,
+                   one->used ? "" : "; not used: ", one->used ? "" : one->why);
+    at += LINE_H * wrap_text(on, one->used ? "onworker" : "label", MARGIN + PAD, at, line, w - 2 * PAD);
+    return at - LINE_H + PAD - y;
+}
+
+/* Where the next thing begins. */
+static unsigned place_devices(const drawing *d, unsigned y, unsigned w, bool draws)
 {
     const found_devices *devices = &d->found->devices;
-    for (unsigned k = 0; k < devices->count; k++, y += DEVICE_H + GAP) {
+    for (unsigned k = 0; k < devices->count; k++) {
         const found_device *one = &devices->at[k];
-        char line[512];
-        (void)snprintf(line, sizeof line, "opencl:%u  %s", k, one->name);
-        fprintf(d->out, "<g class=\"%s\"><title>", one->used ? "worker" : "barred");
-        tool_xml_text(d->out, one->used ? "used" : one->why);
-        fprintf(d->out, "</title><rect x=\"%d\" y=\"%u\" width=\"%u\" height=\"%d\" rx=\"4\"/></g>\n", MARGIN, y, w,
-                DEVICE_H);
-        draw_text(d, one->used ? "onworker" : "value", MARGIN + PAD, y + 18, line, w / 8);
-        (void)snprintf(line, sizeof line, "%s, %s, %s%s%s", found_device_type(one->type),
-                       tool_count(one->compute_units, "unit").text, tool_bytes((double)one->memory_bytes).text,
-                       one->used ? "" : "; not used: ", one->used ? "" : one->why);
-        draw_text(d, one->used ? "onworker" : "label", MARGIN + PAD, y + 35, line, w / 7);
+        const unsigned h = place_device(d, k, y, w, false);
+        if (draws) {
+            fprintf(d->out, "<g class=\"%s\"><title>", one->used ? "worker" : "barred");
+            tool_xml_text(d->out, one->used ? "used" : one->why);
+            fprintf(d->out, "</title><rect x=\"%d\" y=\"%u\" width=\"%u\" height=\"%u\" rx=\"4\"/></g>\n", MARGIN, y, w,
+                    h);
+            (void)place_device(d, k, y, w, true);
+        }
+        y += h + GAP;
     }
     return y;
 }
@@ -177,34 +216,41 @@ static const char style[] =
     ".barred rect{fill:#20262d;stroke:#3d4855}\n.barred text{fill:#9aa7b4}\n"
     "}\n</style>\n";
 
+static void describe(const survey *f, char *counts, char *workers, size_t bytes)
+{
+    const yoke_machine *m = f->machine;
+    const yoke_topology_counts *c = &m->topology.machine;
+    const int length = snprintf(counts, bytes, "%s, %s, %s, ", tool_count(c->packages, "package").text,
+                                tool_count(c->nodes, "NUMA node").text, tool_count(c->caches, "last-level cache").text);
+    if (length > 0 && (size_t)length < bytes)
+        (void)snprintf(counts + length, bytes - (size_t)length, "%s, %s", tool_count(c->cores, "core").text,
+                       tool_count(c->threads, "thread").text);
+    if (m->topology.quota > 0)
+        (void)snprintf(workers, bytes, "%s, %s; quota %.2f CPUs", tool_count(m->workers, "worker").text,
+                       found_pin_name(m->pin), m->topology.quota);
+    else
+        (void)snprintf(workers, bytes, "%s, %s", tool_count(m->workers, "worker").text, found_pin_name(m->pin));
+}
+
 void info_svg(FILE *out, const survey *f)
 {
     const drawing d = {out, f};
-    const yoke_machine *m = f->machine;
-    const yoke_topology_counts *c = &m->topology.machine;
-    const size body = flow(&d, PACKAGE, 0, m->cpu_count, 0, 0, false);
-    const unsigned w = body.w > 560 ? body.w : 560, devices = f->devices.count * (DEVICE_H + GAP);
-    const unsigned top = 82, height = top + body.h + 14 + devices + 34;
-    char line[256];
+    const size body = flow(&d, PACKAGE, 0, f->machine->cpu_count, 0, 0, false);
+    const unsigned w = body.w > LEAST ? body.w : LEAST;
+    char counts[256], workers[256];
+    describe(f, counts, workers, sizeof counts);
+    const unsigned second = 50 + LINE_H * wrap_text(NULL, "", 0, 0, counts, w), top = second + 14;
+    const unsigned end = place_devices(&d, top + body.h + 14, w, false);
     fprintf(out,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%u\" height=\"%u\" viewBox=\"0 0 %u %u\" "
             "role=\"img\">\n<title>",
-            w + 2 * MARGIN, height, w + 2 * MARGIN, height);
+            w + 2 * MARGIN, end + 34, w + 2 * MARGIN, end + 34);
     tool_xml_text(out, f->model);
     fprintf(out, "</title>\n%s<rect class=\"paper\" width=\"100%%\" height=\"100%%\"/>\n", style);
     draw_text(&d, "title", MARGIN, 30, f->model, w / 9);
-    (void)snprintf(line, sizeof line, "%s, %s, %s, %s, ", tool_count(c->packages, "package").text,
-                   tool_count(c->nodes, "NUMA node").text, tool_count(c->caches, "last-level cache").text,
-                   tool_count(c->cores, "core").text);
-    (void)snprintf(line + strlen(line), sizeof line - strlen(line), "%s", tool_count(c->threads, "thread").text);
-    draw_text(&d, "value", MARGIN, 50, line, w / 6);
-    if (m->topology.quota > 0)
-        (void)snprintf(line, sizeof line, "%s, %s; quota %.2f CPUs", tool_count(m->workers, "worker").text,
-                       found_pin_name(m->pin), m->topology.quota);
-    else
-        (void)snprintf(line, sizeof line, "%s, %s", tool_count(m->workers, "worker").text, found_pin_name(m->pin));
-    draw_text(&d, "label", MARGIN, 68, line, w / 6);
-    (void)flow(&d, PACKAGE, 0, m->cpu_count, MARGIN, top, true);
-    draw_legend(&d, draw_devices(&d, top + body.h + 14, w) + 4);
+    (void)wrap_text(&d, "value", MARGIN, 50, counts, w);
+    draw_text(&d, "label", MARGIN, second, workers, w / LETTERS);
+    (void)flow(&d, PACKAGE, 0, f->machine->cpu_count, MARGIN, top, true);
+    draw_legend(&d, place_devices(&d, top + body.h + 14, w, true) + 4);
     fputs("</svg>\n", out);
 }

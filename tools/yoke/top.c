@@ -14,7 +14,7 @@
 
 #include "tools/yoke/tool.h"
 
-enum { LANES = 1100, BAR = 30, LEAST_ROWS = 8 };
+enum { LANES = 1100, BAR = 30, LEAST_BAR = 8, LEAST_ROWS = 8, BESIDE_BAR = 33, RATES = 20 };
 
 typedef struct view {
     yoke_watch *watch;
@@ -22,8 +22,11 @@ typedef struct view {
     char program[64];
     yoke_lane before[LANES], now[LANES];
     int before_count, now_count;
+    yoke_task_counts tasks_before, tasks_now;
     double before_s, now_s;
     bool terminal, colour;
+    int rows, bar; /* of lanes; of its letters */
+    bool narrow;   /* no room for rates */
 } view;
 
 static volatile sig_atomic_t ended;
@@ -59,9 +62,9 @@ static double share(const view *v, uint64_t before, uint64_t now)
 /* Busy is '#', waiting '.', asleep nothing. */
 static void print_bar(const view *v, double busy, double waiting)
 {
-    const int full = (int)(busy * BAR + 0.5), half = (int)((busy + waiting) * BAR + 0.5);
+    const int full = (int)(busy * v->bar + 0.5), half = (int)((busy + waiting) * v->bar + 0.5);
     fputs(v->colour ? "[\033[32m" : "[", stdout);
-    for (int k = 0; k < BAR; k++) {
+    for (int k = 0; k < v->bar; k++) {
         if (v->colour && k == full)
             fputs("\033[33m", stdout);
         putchar(k < full ? '#' : k < half ? '.' : ' ');
@@ -76,9 +79,10 @@ static void print_lane(const view *v, const yoke_lane *before, const yoke_lane *
     const double waiting = share(v, before->waiting_ns, now->waiting_ns);
     printf("%-16s ", now->name);
     print_bar(v, busy, waiting);
-    printf(" %3.0f%% %-8s %9.3g %9.3g", 100 * busy, now->device >= 0 ? "" : words[now->now],
-           rate(v, before->parts, now->parts), rate(v, before->steals, now->steals));
-    if (now->device >= 0) {
+    printf(" %3.0f%% %-8s", 100 * busy, now->device >= 0 ? "" : words[now->now]);
+    if (!v->narrow)
+        printf(" %9.3g %9.3g", rate(v, before->parts, now->parts), rate(v, before->steals, now->steals));
+    if (now->device >= 0 && !v->narrow) {
         printf("  %s/s in", tool_bytes(rate(v, before->bytes_in, now->bytes_in)).text);
         printf(", %s/s out", tool_bytes(rate(v, before->bytes_out, now->bytes_out)).text);
     }
@@ -96,18 +100,43 @@ static const yoke_lane *lane_before(const view *v, int k)
     return &none;
 }
 
-static int rows_of_terminal(const view *v)
+/* It may be resized at any time. */
+static void fit(view *v)
 {
     struct winsize size;
-    if (!v->terminal || ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_row < LEAST_ROWS)
-        return LANES;
-    return size.ws_row - 5;
+    const bool known = v->terminal && ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0;
+    const int columns = known && size.ws_col > 0 ? size.ws_col : BAR + BESIDE_BAR + RATES + 1;
+    v->narrow = columns < BESIDE_BAR + RATES + BAR / 2;
+    v->rows = known && size.ws_row >= LEAST_ROWS ? size.ws_row - (v->narrow ? 8 : 6) : LANES; /* lines may be broken */
+    v->rows = v->rows < 1 ? 1 : v->rows;
+    v->bar = columns - 1 - BESIDE_BAR - (v->narrow ? 0 : RATES);
+    v->bar = v->bar > BAR ? BAR : v->bar < LEAST_BAR ? LEAST_BAR : v->bar;
+}
+
+/* Programs without pools have none. */
+static void print_tasks(const view *v)
+{
+    const yoke_task_counts *now = &v->tasks_now, *before = &v->tasks_before;
+    if (now->submitted == 0)
+        return;
+    printf("tasks: %llu waiting, %llu running, %.3g done/s", (unsigned long long)now->waiting,
+           (unsigned long long)now->running, rate(v, before->done, now->done));
+    printf("; %llu failed, %llu cancelled\n", (unsigned long long)now->failed, (unsigned long long)now->cancelled);
+}
+
+static void print_head(const view *v)
+{
+    const char *key = v->bar > 18 ? "#: busy, .: waiting" : "#: busy";
+    printf("%-16s %-*s %5s %-8s", "", v->bar + 2, key, "busy", "now");
+    if (!v->narrow)
+        printf(" %9s %9s", "parts/s", "steals/s");
+    putchar('\n');
 }
 
 static void print_view(const view *v)
 {
     double calls = 0, items = 0, busy = 0;
-    const int most = rows_of_terminal(v);
+    const int most = v->rows;
     for (int k = 0; k < v->now_count; k++) {
         const yoke_lane *before = lane_before(v, k);
         calls += rate(v, before->calls, v->now[k].calls);
@@ -116,8 +145,10 @@ static void print_view(const view *v)
     }
     if (v->terminal)
         fputs("\033[H\033[2J", stdout);
-    printf("%s (%ld): %.3g calls/s, %.3g items/s, %.2f threads busy\n\n", v->program, v->process, calls, items, busy);
-    printf("%-16s %-*s %5s %-8s %9s %9s\n", "", BAR + 2, "#: busy, .: waiting", "busy", "now", "parts/s", "steals/s");
+    printf("%s (%ld): %.3g calls/s, %.3g items/s, %.2f threads busy\n", v->program, v->process, calls, items, busy);
+    print_tasks(v);
+    putchar('\n');
+    print_head(v);
     for (int k = 0; k < v->now_count && k < most; k++)
         print_lane(v, lane_before(v, k), &v->now[k]);
     if (v->now_count > most)
@@ -135,7 +166,9 @@ static bool look(view *v)
     v->before_count = v->now_count;
     v->before_s = v->now_s;
     v->now_s = seconds();
+    v->tasks_before = v->tasks_now;
     v->now_count = yoke_watch_read(v->watch, v->now, LANES);
+    (void)yoke_watch_tasks(v->watch, &v->tasks_now);
     if (v->now_count > LANES)
         v->now_count = LANES;
     return v->now_count >= 0;
@@ -165,6 +198,7 @@ static int watch(view *v, double pause_s, long looks)
             printf("%s (%ld) has ended\n", v->program, v->process);
             return DONE;
         }
+        fit(v);
         print_view(v);
     }
     return DONE;

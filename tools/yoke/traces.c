@@ -7,13 +7,13 @@
 
 /* --- reading --- */
 
-static const char *const kinds[TRACE_KINDS] = {"work", "kernel", "wait", "sleep", "transfer", "compile"};
+static const char *const kinds[TRACE_KINDS] = {"work", "kernel", "wait", "sleep", "transfer", "compile", "task"};
 
 enum { NAME = TRACE_NAME };
 
 typedef struct event {
     char phase[4], category[16], name[NAME], called[NAME], decision[256];
-    double thread, ts, dur, bytes, items, workers;
+    double thread, ts, dur, bytes, items, workers, inside;
 } event;
 
 static trace_lane *lane_of(traces *t, double thread)
@@ -50,6 +50,8 @@ static bool read_arguments_of(json *j, event *e)
             e->items = json_number(j);
         else if (strcmp(name, "workers") == 0)
             e->workers = json_number(j);
+        else if (strcmp(name, "inside") == 0)
+            e->inside = json_number(j);
         else if (strcmp(name, "decision") == 0 && json_next(j) == '"')
             (void)json_string(j, e->decision, sizeof e->decision);
         else if (strcmp(name, "name") == 0 && json_next(j) == '"')
@@ -125,7 +127,7 @@ static bool add_event(traces *t, const event *e)
     l->calls += strcmp(e->category, "call") == 0;
     l->steals += strcmp(e->category, "steal") == 0;
     for (unsigned k = 0; k < TRACE_KINDS; k++)
-        if (strcmp(e->category, kinds[k]) == 0)
+        if (strcmp(e->category, kinds[k]) == 0 && e->inside == 0) /* NOLINT: 0 or 1 */
             l->us[k] += e->dur;
     return strcmp(e->category, "call") != 0 || add_call(t, e);
 }
@@ -203,6 +205,13 @@ void traces_free(traces *t)
 
 /* --- totals --- */
 
+/* The parts that a thread of a pool runs are inside of its tasks. */
+static double busy_of(const trace_lane *l)
+{
+    const double parts = l->us[TRACE_WORK] + l->us[TRACE_KERNEL] + l->us[TRACE_COMPILE];
+    return parts > l->us[TRACE_TASK] ? parts : l->us[TRACE_TASK];
+}
+
 static void print_share(FILE *out, double us, double all)
 {
     if (us <= 0)
@@ -228,7 +237,7 @@ void traces_print(FILE *out, const traces *t)
         if (l->events == 0)
             continue;
         fprintf(out, "%-18.18s", l->name);
-        print_share(out, l->us[TRACE_WORK] + l->us[TRACE_KERNEL] + l->us[TRACE_COMPILE], all);
+        print_share(out, busy_of(l), all);
         for (unsigned kind = TRACE_WAIT; kind <= TRACE_TRANSFER; kind++)
             print_share(out, l->us[kind], all);
         fprintf(out, " %9s", l->bytes > 0 ? tool_bytes(l->bytes).text : "");

@@ -12,6 +12,7 @@ typedef enum trace_kind {
     TRACE_SLEEP,
     TRACE_TRANSFER,
     TRACE_COMPILE,
+    TRACE_TASK,
     TRACE_KINDS
 } trace_kind;
 

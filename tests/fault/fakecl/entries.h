@@ -13,11 +13,11 @@
     X(clWaitForEvents) X(clGetEventInfo) X(clRetainEvent) X(clReleaseEvent) X(clFlush) X(clFinish) \
     X(clEnqueueReadBuffer) X(clEnqueueWriteBuffer) X(clEnqueueMapBuffer) X(clEnqueueUnmapMemObject) \
     X(clEnqueueNDRangeKernel) X(clGetExtensionFunctionAddress) X(clRetainDevice) X(clReleaseDevice) \
-    X(clEnqueueMarkerWithWaitList) X(clEnqueueBarrierWithWaitList)
+    X(clEnqueueMarkerWithWaitList) X(clEnqueueBarrierWithWaitList) X(clGetEventProfilingInfo)
 #define FAKE_LACKS(X) \
     X(clCreateContextFromType) X(clSetCommandQueueProperty) X(clCreateImage2D) X(clCreateImage3D) \
     X(clGetSupportedImageFormats) X(clGetImageInfo) X(clCreateSampler) X(clRetainSampler) X(clReleaseSampler) \
-    X(clGetSamplerInfo) X(clUnloadCompiler) X(clCreateKernelsInProgram) X(clGetEventProfilingInfo) \
+    X(clGetSamplerInfo) X(clUnloadCompiler) X(clCreateKernelsInProgram) \
     X(clEnqueueCopyBuffer) X(clEnqueueReadImage) X(clEnqueueWriteImage) X(clEnqueueCopyImage) \
     X(clEnqueueCopyImageToBuffer) X(clEnqueueCopyBufferToImage) X(clEnqueueMapImage) X(clEnqueueTask) \
     X(clEnqueueNativeKernel) X(clEnqueueMarker) X(clEnqueueWaitForEvents) X(clEnqueueBarrier) \

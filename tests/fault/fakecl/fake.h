@@ -116,6 +116,7 @@ struct _cl_event {
     cl_command_queue queue;
     cl_command_type type;
     cl_int status;
+    int64_t begin_ns, end_ns; /* by the device's clock; 0: it did not run */
 };
 
 /* What a call is to suffer. */
