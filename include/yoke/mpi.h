@@ -61,7 +61,7 @@ enum {
 typedef struct yoke_mpi_call {
     size_t size; /**< 0, or sizeof(yoke_mpi_call) */
     unsigned flags;
-    size_t grain; /**< DYNAMIC: items (2-D: rows) per piece; 0: a 32nd of a rank's share */
+    size_t grain; /**< DYNAMIC: items (2-D: rows) per piece; 0: a 32nd of a rank's share, less at the end */
 } yoke_mpi_call;
 
 /** MPI_Init_thread with the level that is needed, MPI_THREAD_FUNNELED. argc and argv may be NULL.

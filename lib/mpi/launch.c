@@ -222,17 +222,16 @@ yoke_part yoke__mpi_window_of(const yoke__mpi_run *run, unsigned k, yoke_part pa
 static void push(size_t done, size_t total, void *argument)
 {
     yoke__mpi_run *run = argument;
-    int any = 0;
     (void)done, (void)total;
-    if (run->requests.count > 0)
-        yoke__mpi_push(&run->requests);
-    else /* others may be at this rank's windows */
-        (void)MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, run->mpi->comm, &any, MPI_STATUS_IGNORE);
+    if (run->look != NULL)
+        run->look(run->look_argument);
+    else
+        (void)yoke__mpi_push(&run->requests);
 }
 
 int yoke__mpi_compute(yoke__mpi_run *run, yoke_part part, void *partials, void *const *arguments)
 {
-    const bool pushes = run->requests.count > 0 || (run->mpi->call.flags & YOKE_MPI_DYNAMIC) != 0;
+    const bool pushes = run->requests.count > 0 || run->look != NULL;
     const yoke_options options = {.progress = push, .progress_argument = run};
     const int64_t start = yoke__now_ns();
     int status;

@@ -1,7 +1,7 @@
 /* Inside of lib/mpi, a library of its own: open.c (opening, closing), node.c (who uses which cores and devices), wait.c
  * (requests, patience), agree.c (that all ranks make the same call), speeds.c (shares), launch.c (a call's steps),
- * root.c (arrays of the root), dynamic.c (the same, by a shared counter), reduce.c (partial results), array.c and
- * distributed.c (block-distributed arrays). Uses the public headers, and base for messages.
+ * root.c (arrays of the root), dynamic.c (the same, piece by piece, through windows.c or served.c), reduce.c (partial
+ * results), array.c and distributed.c (block-distributed arrays). Uses the public headers, and base for messages.
  *
  * Every step that may fail on one rank alone is followed by an agreement before anybody waits for that rank's data: so a
  * failure is told everywhere, and nobody hangs. */
@@ -38,7 +38,7 @@ struct yoke_mpi {
     double *weight;        /* of each rank */
     yoke_mpi_share *share; /* of the last call */
     yoke__mpi_speed speed[YOKE__MPI_KERNELS];
-    MPI_Win window; /* over: */
+    MPI_Win window; /* over the counter; MPI_WIN_NULL: MPI has none between these ranks */
     int64_t *counter;
 };
 
@@ -70,8 +70,8 @@ void yoke__mpi_spread(yoke_mpi *mpi, yoke__mpi_requests *requests, void *data, s
 void yoke__mpi_add(yoke_mpi *mpi, yoke__mpi_requests *requests, int code, MPI_Request request);
 /* Waits for all of them, forgets them. 0, EIO, ETIMEDOUT, ENOMEM. */
 int yoke__mpi_wait(yoke_mpi *mpi, yoke__mpi_requests *requests, const char *what);
-/* Lets MPI move them on; any failure is told by the wait. */
-void yoke__mpi_push(yoke__mpi_requests *requests);
+/* Lets MPI move them on: whether all have ended; any failure is told by the wait. */
+bool yoke__mpi_push(yoke__mpi_requests *requests);
 int yoke__mpi_wait_one(yoke_mpi *mpi, int code, MPI_Request request, const char *what);
 void yoke__mpi_forget(yoke__mpi_requests *requests);
 
@@ -180,6 +180,8 @@ typedef struct yoke__mpi_run {
     void *memory; /* of partial results, which are of all blocks on the root, else of the own ones: */
     unsigned char *partials;
     yoke__mpi_requests requests;
+    void (*look)(void *argument); /* now and then while this rank computes; NULL: pushes `requests` */
+    void *look_argument;
     double compute_ns;
     size_t computed;
 } yoke__mpi_run;
@@ -221,6 +223,56 @@ yoke__mpi_group yoke__mpi_group_of(const yoke__mpi_run *run, unsigned k);
 int yoke__mpi_bring_home(yoke__mpi_run *run);
 /* A copy of a window of an array, and in *base where item 0 would be. To be freed; NULL with a detail. */
 void *yoke__mpi_window_memory(const yoke__mpi_run *run, unsigned k, yoke_part window, void **base);
+
+/* --- dynamic.c: a rank computes a piece while the next one comes --- */
+
+typedef enum yoke__mpi_step {
+    YOKE__MPI_IDLE,
+    YOKE__MPI_ASKED,
+    YOKE__MPI_COMING,
+    YOKE__MPI_READY,
+    YOKE__MPI_GIVEN
+} yoke__mpi_step;
+
+/* A piece on its way to another rank than the root and back. */
+typedef struct yoke__mpi_slot {
+    yoke__mpi_step step;
+    int64_t number; /* of the piece, which is empty at the end: */
+    yoke_part piece;
+    void *memory[YOKE_MAX_PARAMETERS], *base[YOKE_MAX_PARAMETERS]; /* arrays, and where item 0 would be */
+    yoke__mpi_requests requests;
+    int64_t order[3]; /* served.c: while it is sent */
+} yoke__mpi_slot;
+enum { YOKE__MPI_SLOTS = 2 };
+
+/* One rank's way through the pieces. */
+typedef struct yoke__mpi_way {
+    yoke__mpi_run *run;
+    bool is_root, ended;
+    size_t grain, least; /* of pieces, which shrink from the one to the other */
+    int64_t number;      /* of the piece that begins at: */
+    size_t begin;
+    yoke__mpi_slot slot[YOKE__MPI_SLOTS];
+    MPI_Win window[YOKE_MAX_PARAMETERS]; /* windows.c: on the root's arrays */
+    struct yoke__mpi_office *office;     /* served.c: of the root */
+} yoke__mpi_way;
+
+/* How pieces travel. What the slot's requests are for is begun here; failures are told by who waits for them. */
+typedef struct yoke__mpi_transport {
+    int (*prepare)(yoke__mpi_way *way); /* what may fail on one rank alone */
+    int (*open)(yoke__mpi_way *way);
+    void (*ask)(yoke__mpi_way *way, yoke__mpi_slot *slot);  /* for a number */
+    void (*get)(yoke__mpi_way *way, yoke__mpi_slot *slot);  /* what the piece reads */
+    void (*give)(yoke__mpi_way *way, yoke__mpi_slot *slot); /* what it wrote */
+    int (*take)(yoke__mpi_way *way, int64_t *number);       /* on the root, for itself */
+    void (*look)(yoke__mpi_way *way);                       /* on the root, while it computes */
+    int (*finish)(yoke__mpi_way *way, int status);          /* this rank takes no more; `status` is its own */
+    int (*close)(yoke__mpi_way *way);                       /* all ranks have finished */
+} yoke__mpi_transport;
+extern const yoke__mpi_transport yoke__mpi_windows, yoke__mpi_served;
+
+/* Pieces are asked for in the order of their numbers. */
+yoke_part yoke__mpi_piece_of(yoke__mpi_way *way, int64_t number);
 
 /* --- reduce.c --- */
 

@@ -1,4 +1,6 @@
 /* The verbs over any number of ranks give the bits of one machine, for awkward sizes. usage: mpi_verbs */
+#include <unistd.h>
+
 #include "tests/mpi/mpi_support.h"
 
 YOKE_TYPE(triple, {
@@ -233,12 +235,15 @@ static void check_distributed_rows(size_t width, size_t height)
 
 /* --- cores --- */
 
-/* No worker is pinned onto a CPU that another rank's is pinned onto. */
+/* No worker is pinned onto a CPU that another rank's of the same host is pinned onto. */
 static void check_cores(void)
 {
-    enum { WORKERS = 64 };
+    enum { WORKERS = 64, NAME = 64 };
     int mine[WORKERS], *all = calloc((size_t)ranks * WORKERS, sizeof *all);
-    CHECK(all != NULL);
+    char name[NAME] = "", *names = calloc((size_t)ranks, NAME);
+    CHECK(all != NULL && names != NULL);
+    CHECK(gethostname(name, NAME - 1) == 0);
+    MPI_Allgather(name, NAME, MPI_CHAR, names, NAME, MPI_CHAR, MPI_COMM_WORLD);
     for (int k = 0; k < WORKERS; k++) {
         yoke_worker_place place;
         mine[k] = -1;
@@ -250,8 +255,10 @@ static void check_cores(void)
     MPI_Allgather(mine, WORKERS, MPI_INT, all, WORKERS, MPI_INT, MPI_COMM_WORLD);
     for (int k = 0; k < ranks * WORKERS; k++)
         for (int j = 0; j < k; j++)
-            CHECK(all[k] < 0 || all[k] != all[j]);
+            CHECK(all[k] < 0 || all[k] != all[j] ||
+                  strcmp(names + (size_t)(k / WORKERS) * NAME, names + (size_t)(j / WORKERS) * NAME) != 0);
     free(all);
+    free(names);
 }
 
 int main(void)
@@ -271,6 +278,7 @@ int main(void)
     check_maps(5003, &dynamic);
     check_maps(1009, &grains);
     check_maps(1, &dynamic);
+    check_maps(MOST, &dynamic);
     check_rows(101, 37, &dynamic);
     check_distributed(MOST);
     check_reductions(MOST);
