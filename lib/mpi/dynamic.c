@@ -39,7 +39,7 @@ yoke_part yoke__mpi_piece_of(yoke__mpi_way *w, int64_t number)
 }
 
 /* Room for the largest piece with its rims. */
-static int make_room(yoke__mpi_way *w, yoke__mpi_slot *slot)
+static int make_room(yoke__mpi_way *w, unsigned slot)
 {
     yoke__mpi_run *run = w->run;
     void *base;
@@ -49,8 +49,8 @@ static int make_room(yoke__mpi_way *w, yoke__mpi_slot *slot)
             continue;
         size_t items = w->grain + array->before + array->after; /* each at most the call's */
         items = items < run->shape.all ? items : run->shape.all;
-        slot->memory[k] = yoke__mpi_window_memory(run, k, (yoke_part){0, items}, &base);
-        if (slot->memory[k] == NULL)
+        w->slot[slot].memory[k] = yoke__mpi_window_memory(run, k, slot, (yoke_part){0, items}, &base);
+        if (w->slot[slot].memory[k] == NULL)
             return YOKE_ENOMEM;
     }
     return YOKE_OK;
@@ -182,7 +182,7 @@ static int prepare(yoke__mpi_way *w)
     if (status == YOKE_OK && w->is_root)
         status = yoke__mpi_bring_home(w->run);
     for (unsigned k = 0; k < YOKE__MPI_SLOTS && status == YOKE_OK && !w->is_root; k++)
-        status = make_room(w, &w->slot[k]);
+        status = make_room(w, k);
     return status == YOKE_OK ? transport_of(w)->prepare(w) : status;
 }
 
@@ -216,11 +216,8 @@ int yoke__mpi_run_dynamic(yoke__mpi_run *run)
     if (status == YOKE_OK)
         status = run_all(&w);
     run->look = NULL;
-    for (unsigned s = 0; s < YOKE__MPI_SLOTS; s++) {
-        for (unsigned k = 0; k < YOKE_MAX_PARAMETERS; k++)
-            yoke__free(w.slot[s].memory[k]);
+    for (unsigned s = 0; s < YOKE__MPI_SLOTS; s++)
         yoke__mpi_forget(&w.slot[s].requests);
-    }
     yoke__free(w.office);
     return status;
 }

@@ -276,18 +276,20 @@ static int settle(yoke__mpi_run *run, int status)
 {
     yoke_mpi *mpi = run->mpi;
     yoke_mpi_share *mine = &mpi->share[mpi->rank];
-    status = yoke__mpi_agree_status(mpi, status);
     *mine = (yoke_mpi_share){run->computed, run->compute_ns * 1e-9};
-    if (status != YOKE_OK || run->distributed || !run->shape.is_divisible)
-        return status;
+    if (run->distributed)
+        return yoke__mpi_folds(run->kernel) ? yoke__mpi_agree_status(mpi, status) : status;
+    if (!run->shape.is_divisible || mpi->broken != 0)
+        return yoke__mpi_agree_status(mpi, status);
     const bool is_root = mpi->rank == mpi->root;
-    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Request request = MPI_REQUEST_NULL; /* at once with the agreement */
     int code = MPI_Igather(is_root ? MPI_IN_PLACE : mine, (int)sizeof *mine, MPI_BYTE, mpi->share, (int)sizeof *mine,
                            MPI_BYTE, mpi->root, mpi->comm, &request);
+    const int agreed = yoke__mpi_agree_status(mpi, status);
     status = yoke__mpi_wait_one(mpi, code, request, "telling how long it took");
-    if (status == YOKE_OK && is_root)
+    if (agreed == YOKE_OK && status == YOKE_OK && is_root)
         yoke__mpi_learn(mpi, run->kernel_hash);
-    return status;
+    return agreed != YOKE_OK ? agreed : status;
 }
 
 static int run_agreed(yoke__mpi_run *run)
@@ -309,6 +311,41 @@ static int run_agreed(yoke__mpi_run *run)
     return settle(run, status);
 }
 
+/* The agreement is under way while the call begins. */
+static int run_ahead(yoke__mpi_run *run, const yoke__mpi_matter *matter)
+{
+    yoke__mpi_agreement agreement;
+    int status = yoke__mpi_agree_begin(run->mpi, &agreement, matter, YOKE_OK);
+    if (status != YOKE_OK)
+        return status;
+    run->agreement = &agreement;
+    status = run_agreed(run);
+    if (run->agreement != NULL) { /* it did not get so far */
+        const int agreed = yoke__mpi_agree_end(run->mpi, run->agreement);
+        run->agreement = NULL;
+        run->again = agreement.changed;
+        status = agreed != YOKE_OK ? agreed : status;
+    }
+    if (!run->again)
+        return status;
+    run->computed = 0;
+    run->again = run->has_rims = false;
+    return run_agreed(run);
+}
+
+static int run_call(yoke__mpi_run *run, int status)
+{
+    const yoke__mpi_matter matter = matter_of(run);
+    if (status == YOKE_OK && yoke__mpi_may_go_ahead(run, &matter))
+        return run_ahead(run, &matter);
+    status = yoke__mpi_agree(run->mpi, &matter, status);
+    if (status == YOKE_OK)
+        status = run_agreed(run);
+    if (status == YOKE_OK)
+        yoke__mpi_remember(run, &matter);
+    return status;
+}
+
 int yoke__mpi_launch(const yoke_launcher *self, const yoke_kernel *kernel, size_t size0, size_t size1, void *result,
                      void *const *arguments)
 {
@@ -323,11 +360,7 @@ int yoke__mpi_launch(const yoke_launcher *self, const yoke_kernel *kernel, size_
         return status;
     for (unsigned k = 0; k < kernel->parameter_count; k++)
         run.argument[k] = arguments[k];
-    status = check_here(&run);
-    const yoke__mpi_matter matter = matter_of(&run);
-    status = yoke__mpi_agree(mpi, &matter, status);
-    if (status == YOKE_OK)
-        status = run_agreed(&run);
+    status = run_call(&run, check_here(&run));
     for (unsigned k = 0; k < YOKE_MAX_PARAMETERS; k++)
         yoke__free(run.whole[k]);
     yoke__free(run.memory);

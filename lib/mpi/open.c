@@ -143,6 +143,8 @@ static void forget(yoke_mpi *mpi)
     (void)yoke_close(mpi->runtime);
     for (unsigned k = 0; k < YOKE__MPI_KERNELS; k++)
         yoke__free(mpi->speed[k].rate);
+    for (unsigned k = 0; k < YOKE__MPI_KEPT; k++)
+        yoke__free(mpi->kept[k]);
     yoke__free(mpi->weight);
     yoke__free(mpi->share);
     if (mpi->window != MPI_WIN_NULL && mpi->broken == 0) {
