@@ -192,6 +192,6 @@ int main(void)
     another_root_has_the_arrays();
     works();
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
     return 0;
 }

@@ -68,6 +68,6 @@ int main(void)
     become_even("by a shared counter", &(yoke_mpi_call){.flags = YOKE_MPI_DYNAMIC});
     become_even("by pieces of 5", &(yoke_mpi_call){.flags = YOKE_MPI_DYNAMIC, .grain = 5});
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
     return 0;
 }

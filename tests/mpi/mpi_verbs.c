@@ -289,7 +289,7 @@ int main(void)
     check_structs(999);
     check_shares(10007);
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
     if (rank == 0)
         printf("mpi_verbs: %d ranks agree with one machine\n", ranks);
     return 0;
