@@ -4,7 +4,7 @@
 
 #include "lib/mpi/mpi.h"
 
-enum { VALUE_BYTES = 64 /* values begin at multiples of it */, ARRAYS_STEP = 64 };
+enum { VALUE_BYTES = 64 /* values begin at multiples of it */, ARRAYS_STEP = 64, LOOKS = 32 };
 
 static int launch_nowhere(const yoke_launcher *self, const yoke_kernel *kernel, size_t size0, size_t size1,
                           void *result, void *const *arguments)
@@ -229,10 +229,18 @@ static void push(size_t done, size_t total, void *argument)
         (void)yoke__mpi_push(&run->requests);
 }
 
+/* A look at MPI costs as much as hundreds of items: few of them, while the caller computes its part. */
+static size_t grain_for_looks(const yoke__mpi_run *run, yoke_part part)
+{
+    const int workers = yoke_workers(run->mpi->runtime);
+    return yoke__mpi_folds(run->kernel) ? 0 : (part.end - part.begin) / LOOKS / (size_t)(workers > 0 ? workers : 1);
+}
+
 int yoke__mpi_compute(yoke__mpi_run *run, yoke_part part, void *partials, void *const *arguments)
 {
     const bool pushes = run->requests.count > 0 || run->look != NULL;
-    const yoke_options options = {.progress = push, .progress_argument = run};
+    const yoke_options options = {
+        .progress = push, .progress_argument = run, .grain = pushes ? grain_for_looks(run, part) : 0};
     const int64_t start = yoke__now_ns();
     int status;
     if (part.begin == part.end)
