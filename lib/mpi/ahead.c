@@ -25,7 +25,7 @@ static bool writes_only_out(const yoke__mpi_run *run)
 
 void yoke__mpi_remember(const yoke__mpi_run *run, const yoke__mpi_matter *matter)
 {
-    if (!writes_only_out(run) || matter->value_bytes > YOKE__MPI_VALUES)
+    if (!writes_only_out(run) || matter->values == NULL) /* too many values */
         return;
     yoke__mpi_known *known = place_of(run);
     *known = (yoke__mpi_known){.kernel = run->kernel_hash, .size = {run->size[0], run->size[1]}};
@@ -36,7 +36,7 @@ void yoke__mpi_remember(const yoke__mpi_run *run, const yoke__mpi_matter *matter
 bool yoke__mpi_may_go_ahead(const yoke__mpi_run *run, const yoke__mpi_matter *matter)
 {
     const yoke__mpi_known *known = place_of(run);
-    return writes_only_out(run) && known->kernel == run->kernel_hash && known->size[0] == run->size[0] &&
-           known->size[1] == run->size[1] &&
+    return writes_only_out(run) && matter->values != NULL && known->kernel == run->kernel_hash &&
+           known->size[0] == run->size[0] && known->size[1] == run->size[1] &&
            (matter->value_bytes == 0 || memcmp(known->values, matter->values, matter->value_bytes) == 0);
 }

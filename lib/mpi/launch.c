@@ -322,16 +322,15 @@ static int run_agreed(yoke__mpi_run *run)
 /* The agreement is under way while the call begins. */
 static int run_ahead(yoke__mpi_run *run, const yoke__mpi_matter *matter)
 {
-    yoke__mpi_agreement agreement;
-    int status = yoke__mpi_agree_begin(run->mpi, &agreement, matter, YOKE_OK);
+    int status = yoke__mpi_agree_begin(run->mpi, &run->begun, matter, YOKE_OK);
     if (status != YOKE_OK)
         return status;
-    run->agreement = &agreement;
+    run->agreement = &run->begun;
     status = run_agreed(run);
     if (run->agreement != NULL) { /* it did not get so far */
         const int agreed = yoke__mpi_agree_end(run->mpi, run->agreement);
         run->agreement = NULL;
-        run->again = agreement.changed;
+        run->again = run->begun.changed;
         status = agreed != YOKE_OK ? agreed : status;
     }
     if (!run->again)

@@ -210,10 +210,10 @@ typedef struct yoke__mpi_run {
     void *memory; /* of partial results, which are of all blocks on the root, else of the own ones: */
     unsigned char *partials;
     yoke__mpi_requests requests;
-    yoke__mpi_agreement *agreement; /* on its way; NULL: reached */
-    bool has_rims;                  /* or they are coming */
-    bool again;                     /* with the root's values, which were others than this rank's */
-    void (*look)(void *argument);   /* now and then while this rank computes; NULL: pushes `requests` */
+    yoke__mpi_agreement begun, *agreement; /* on its way; NULL: reached */
+    bool has_rims;                         /* or they are coming */
+    bool again;                            /* with the root's values, which were others than this rank's */
+    void (*look)(void *argument);          /* now and then while this rank computes; NULL: pushes `requests` */
     void *look_argument;
     double compute_ns;
     size_t computed;
