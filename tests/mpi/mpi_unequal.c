@@ -23,7 +23,7 @@ YOKE_KERNEL(u_slow, (in(float, x), out(float, y)), {
     y[i] = x[i] + 1.0f;
 })
 
-enum { N = 1500, ATTEMPTS = 12 };
+enum { N = 1500, ATTEMPTS = 25 };
 static float x[N], y[N];
 static yoke_mpi *mpi;
 
