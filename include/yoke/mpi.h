@@ -8,8 +8,8 @@
  *     MPI_Finalize();
  *
  * All calls here are collective: every rank of the communicator makes the same ones, in the same order, with the same
- * kernel and sizes. That is checked before anything runs; where it does not hold, every rank gets EINVAL with who does
- * what. Values are those of the root (rank 0, unless the options say otherwise), whatever other ranks give.
+ * kernel and sizes. Where that does not hold nothing comes of the call, and every rank gets EINVAL with who does what.
+ * Values are those of the root (rank 0, unless the options say otherwise), whatever other ranks give.
  *
  * Arrays are either on the root, where the program has them, and NULL elsewhere; or block-distributed: of
  * yoke_mpi_array_open(), given by yoke_mpi_local(). A call's sliced arrays (in, out, inout, halo) are all of the one or all
@@ -21,7 +21,9 @@
  * EIO when MPI fails; ETIMEDOUT when ranks do not come (yoke_mpi_options.patience_ns): the message names them. After these
  * last two the communicator is not used any more: every later call gives ESTATE, and the program may end the job.
  *
- * Refused calls leave arrays as they were; after another failure, arrays that the call writes are unspecified.
+ * Refused calls leave arrays as they were, but for distributed `out` arrays; after another failure, arrays that the call
+ * writes are unspecified. A map over distributed arrays waits for no other rank but the neighbours in a halo: what fails on
+ * one rank after all have agreed, the others are told by their next call.
  *
  * One thread of a rank makes the calls: the main one where MPI was given MPI_THREAD_FUNNELED, any where more. Yoke's
  * workers never call MPI. */
@@ -61,7 +63,7 @@ enum {
 typedef struct yoke_mpi_call {
     size_t size; /**< 0, or sizeof(yoke_mpi_call) */
     unsigned flags;
-    size_t grain; /**< DYNAMIC: items (2-D: rows) per piece; 0: a 32nd of a rank's share */
+    size_t grain; /**< DYNAMIC: items (2-D: rows) per piece; 0: a 32nd of a rank's share, less at the end */
 } yoke_mpi_call;
 
 /** MPI_Init_thread with the level that is needed, MPI_THREAD_FUNNELED. argc and argv may be NULL.

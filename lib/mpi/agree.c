@@ -4,7 +4,7 @@
 
 #include "lib/mpi/mpi.h"
 
-enum { FIELDS = 11, STATUS = FIELDS, WORDS = FIELDS + 1, NAME = 48, DETAIL = 240 };
+enum { FIELDS = 11, STATUS = FIELDS, WORDS = YOKE__MPI_WORDS, NAME = 48, DETAIL = 240 };
 
 static const char *const fields[FIELDS] = {"verb",
                                            "kernel",
@@ -147,35 +147,69 @@ static int look_closer(yoke_mpi *mpi, const yoke__mpi_matter *matter, const uint
 
 /* The largest of each word and of its complement: they fit together where all ranks have the same. Values come along: only
  * the root's are not 0. */
-static int compare(yoke_mpi *mpi, const yoke__mpi_matter *matter, const uint64_t *word, int status)
+int yoke__mpi_agree_begin(yoke_mpi *mpi, yoke__mpi_agreement *a, const yoke__mpi_matter *matter, int status)
 {
-    enum { ALL = 2 * WORDS + YOKE__MPI_VALUES / sizeof(uint64_t) };
-    uint64_t mine[ALL] = {0}, most[ALL];
-    MPI_Request request = MPI_REQUEST_NULL;
+    uint64_t word[WORDS];
+    mpi->calls++;
+    if (status == YOKE_OK && mpi->late != YOKE_OK)
+        status = yoke__fail(mpi->late, "in the call before: %s", mpi->late_detail);
+    mpi->late = YOKE_OK;
+    fill_words(mpi, matter, status, word);
+    *a = (yoke__mpi_agreement){.matter = matter, .status = status, .request = MPI_REQUEST_NULL};
     for (unsigned k = 0; k < WORDS; k++) {
-        mine[k] = word[k];
-        mine[WORDS + k] = ~word[k];
+        a->mine[k] = word[k];
+        a->mine[WORDS + k] = ~word[k];
     }
     if (mpi->rank == mpi->root && matter->value_bytes > 0)
-        memcpy(mine + 2 * WORDS, matter->values, matter->value_bytes);
-    int code = MPI_Iallreduce(mine, most, ALL, MPI_UINT64_T, MPI_MAX, mpi->comm, &request);
-    int result = yoke__mpi_wait_one(mpi, code, request, "waiting for all ranks to make the same call");
+        memcpy(a->mine + 2 * WORDS, matter->values, matter->value_bytes);
+    const int code = MPI_Iallreduce(a->mine, a->most, YOKE__MPI_AGREED, MPI_UINT64_T, MPI_MAX, mpi->comm, &a->request);
+    return yoke__mpi_check(mpi, code, "asking all ranks whether they make the same call");
+}
+
+static bool is_same(const yoke__mpi_agreement *a)
+{
+    bool same = a->most[STATUS] == 0;
+    for (unsigned k = 0; k < FIELDS; k++)
+        same = same && a->most[k] == ~a->most[WORDS + k];
+    return same;
+}
+
+static bool has_other_values(const yoke__mpi_agreement *a)
+{
+    return a->matter->value_bytes > 0 && memcmp(a->matter->values, a->most + 2 * WORDS, a->matter->value_bytes) != 0;
+}
+
+bool yoke__mpi_agree_test(yoke__mpi_agreement *a)
+{
+    yoke__mpi_requests one = {.list = &a->request, .count = 1, .capacity = 1};
+    return yoke__mpi_push(&one) && is_same(a) && !has_other_values(a);
+}
+
+int yoke__mpi_agree_end(yoke_mpi *mpi, yoke__mpi_agreement *a)
+{
+    const int result = yoke__mpi_wait_one(mpi, MPI_SUCCESS, a->request, "waiting for all ranks to make the same call");
     if (result != YOKE_OK)
         return result;
-    bool same = most[STATUS] == 0;
-    for (unsigned k = 0; k < FIELDS; k++)
-        same = same && most[k] == ~most[WORDS + k];
-    if (same && matter->value_bytes > 0)
-        memcpy(matter->values, most + 2 * WORDS, matter->value_bytes);
-    return same ? YOKE_OK : look_closer(mpi, matter, word, status);
+    if (!is_same(a))
+        return look_closer(mpi, a->matter, a->mine, a->status);
+    a->changed = has_other_values(a);
+    if (a->changed)
+        memcpy(a->matter->values, a->most + 2 * WORDS, a->matter->value_bytes);
+    return YOKE_OK;
 }
 
 int yoke__mpi_agree(yoke_mpi *mpi, const yoke__mpi_matter *matter, int status)
 {
-    uint64_t word[WORDS];
-    mpi->calls++;
-    fill_words(mpi, matter, status, word);
-    return compare(mpi, matter, word, status);
+    yoke__mpi_agreement a;
+    status = yoke__mpi_agree_begin(mpi, &a, matter, status);
+    return status == YOKE_OK ? yoke__mpi_agree_end(mpi, &a) : status;
+}
+
+void yoke__mpi_tell_later(yoke_mpi *mpi, int status)
+{
+    mpi->late = status;
+    if (status != YOKE_OK)
+        (void)snprintf(mpi->late_detail, sizeof mpi->late_detail, "%s", yoke_error_detail());
 }
 
 int yoke__mpi_agree_status(yoke_mpi *mpi, int status)

@@ -90,12 +90,11 @@ static bool has_room(const yoke_mpi_array *a, int rank, yoke_part window)
 }
 
 /* Memory for one whose window does not fit, with the rank's own items in it. */
-static int make_room(yoke__mpi_run *run, unsigned k, yoke_part window, void **memory)
+static int make_room(yoke__mpi_run *run, unsigned k, yoke_part window)
 {
     const yoke_mpi_array *a = run->array[k];
     const size_t begin = a->bounds[run->mpi->rank], end = a->bounds[run->mpi->rank + 1];
-    *memory = yoke__mpi_window_memory(run, k, window, &run->argument[k]);
-    if (*memory == NULL)
+    if (yoke__mpi_window_memory(run, k, 0, window, &run->argument[k]) == NULL)
         return YOKE_ENOMEM;
     const size_t from = begin > window.begin ? begin : window.begin, to = end < window.end ? end : window.end;
     if (from < to)
@@ -104,7 +103,7 @@ static int make_room(yoke__mpi_run *run, unsigned k, yoke_part window, void **me
     return YOKE_OK;
 }
 
-static int place_arrays(yoke__mpi_run *run, void *memory[YOKE_MAX_PARAMETERS])
+static int place_arrays(yoke__mpi_run *run)
 {
     const int rank = run->mpi->rank;
     int status = YOKE_OK;
@@ -115,7 +114,7 @@ static int place_arrays(yoke__mpi_run *run, void *memory[YOKE_MAX_PARAMETERS])
         const yoke_part window = yoke__mpi_window_of(run, k, yoke__mpi_share_of(run, rank));
         run->argument[k] = (void *)((uintptr_t)a->local - a->bounds[rank] * a->item_bytes);
         if (!has_room(a, rank, window))
-            status = make_room(run, k, window, &memory[k]);
+            status = make_room(run, k, window);
     }
     return status;
 }
@@ -155,23 +154,68 @@ static yoke_part inner_part(const yoke__mpi_run *run)
     return (yoke_part){own.begin + before, own.end - after};
 }
 
+static void begin_rims(yoke__mpi_run *run)
+{
+    if (!run->has_rims)
+        exchange_rims(run);
+    run->has_rims = true;
+}
+
+/* While the inner part is computed. */
+static void look_ahead(void *argument)
+{
+    yoke__mpi_run *run = argument;
+    if (run->has_rims)
+        (void)yoke__mpi_push(&run->requests);
+    else if (yoke__mpi_agree_test(run->agreement))
+        begin_rims(run);
+}
+
+static int compute_inner(yoke__mpi_run *run, yoke_part inner)
+{
+    if (run->agreement != NULL) {
+        run->look = look_ahead;
+        run->look_argument = run;
+    }
+    const int status =
+        inner.begin < inner.end ? yoke__mpi_compute(run, inner, yoke__mpi_own_partials(run), run->argument) : YOKE_OK;
+    run->look = NULL;
+    return status;
+}
+
+/* What was begun before all had agreed: with other values it is for nothing. */
+static int agree_at_last(yoke__mpi_run *run)
+{
+    yoke__mpi_agreement *agreement = run->agreement;
+    run->agreement = NULL;
+    if (agreement == NULL)
+        return YOKE_OK;
+    const int status = yoke__mpi_agree_end(run->mpi, agreement);
+    run->again = status == YOKE_OK && agreement->changed;
+    if (status == YOKE_OK && !run->again)
+        begin_rims(run);
+    return status;
+}
+
 static int compute_parts(yoke__mpi_run *run)
 {
     const yoke_part own = yoke__mpi_share_of(run, run->mpi->rank);
-    const bool at_once = run->requests.count == 0;
+    const bool at_once = run->requests.count == 0 && run->agreement == NULL;
     const yoke_part inner = at_once ? own : inner_part(run);
-    int status = at_once || inner.begin < inner.end
-                     ? yoke__mpi_compute(run, inner, yoke__mpi_own_partials(run), run->argument)
-                     : YOKE_OK;
-    if (at_once)
-        return status;
-    const int waited = yoke__mpi_wait(run->mpi, &run->requests, "waiting for the rims of other ranks");
+    int status = compute_inner(run, inner);
+    const int agreed = agree_at_last(run);
+    if (agreed != YOKE_OK || run->again)
+        return agreed;
+    const int waited =
+        at_once ? YOKE_OK : yoke__mpi_wait(run->mpi, &run->requests, "waiting for the rims of other ranks");
     status = waited != YOKE_OK ? waited : status;
     if (status == YOKE_OK)
         status =
             yoke__mpi_compute(run, (yoke_part){own.begin, inner.begin}, yoke__mpi_own_partials(run), run->argument);
     if (status == YOKE_OK)
         status = yoke__mpi_compute(run, (yoke_part){inner.end, own.end}, yoke__mpi_own_partials(run), run->argument);
+    if (!yoke__mpi_folds(run->kernel)) /* nobody waits at the end of a map */
+        yoke__mpi_tell_later(run->mpi, status);
     return status;
 }
 
@@ -190,7 +234,8 @@ static int run_block(yoke__mpi_run *run)
         const int status = yoke__mpi_wait(run->mpi, &run->requests, "waiting for the root's arrays");
         if (status != YOKE_OK)
             return status;
-        exchange_rims(run);
+        if (run->agreement == NULL)
+            begin_rims(run);
     }
     return compute_parts(run);
 }
@@ -199,7 +244,6 @@ int yoke__mpi_run_distributed(yoke__mpi_run *run)
 {
     yoke_mpi *mpi = run->mpi;
     const yoke_mpi_array *first;
-    void *memory[YOKE_MAX_PARAMETERS] = {0};
     const bool folds = yoke__mpi_folds(run->kernel);
     int status = check_all(run, &first);
     if (status != YOKE_OK || first == NULL)
@@ -209,7 +253,7 @@ int yoke__mpi_run_distributed(yoke__mpi_run *run)
     if (status == YOKE_OK)
         status = yoke__mpi_make_partials(run);
     if (status == YOKE_OK)
-        status = place_arrays(run, memory);
+        status = place_arrays(run);
     if (folds || has_whole(run)) /* nothing else needed memory */
         status = yoke__mpi_agree_status(mpi, status);
     if (status == YOKE_OK)
@@ -219,7 +263,5 @@ int yoke__mpi_run_distributed(yoke__mpi_run *run)
         if (status == YOKE_OK)
             status = yoke__mpi_combine(run);
     }
-    for (unsigned k = 0; k < YOKE_MAX_PARAMETERS; k++)
-        yoke__free(memory[k]);
     return status;
 }

@@ -4,7 +4,7 @@
 
 #include "lib/mpi/mpi.h"
 
-enum { VALUE_BYTES = 64 /* values begin at multiples of it */, ARRAYS_STEP = 64 };
+enum { VALUE_BYTES = 64 /* values begin at multiples of it */, ARRAYS_STEP = 64, LOOKS = 32 };
 
 static int launch_nowhere(const yoke_launcher *self, const yoke_kernel *kernel, size_t size0, size_t size1,
                           void *result, void *const *arguments)
@@ -222,18 +222,25 @@ yoke_part yoke__mpi_window_of(const yoke__mpi_run *run, unsigned k, yoke_part pa
 static void push(size_t done, size_t total, void *argument)
 {
     yoke__mpi_run *run = argument;
-    int any = 0;
     (void)done, (void)total;
-    if (run->requests.count > 0)
-        yoke__mpi_push(&run->requests);
-    else /* others may be at this rank's windows */
-        (void)MPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, run->mpi->comm, &any, MPI_STATUS_IGNORE);
+    if (run->look != NULL)
+        run->look(run->look_argument);
+    else
+        (void)yoke__mpi_push(&run->requests);
+}
+
+/* A look at MPI costs as much as hundreds of items: few of them, while the caller computes its part. */
+static size_t grain_for_looks(const yoke__mpi_run *run, yoke_part part)
+{
+    const int workers = yoke_workers(run->mpi->runtime);
+    return yoke__mpi_folds(run->kernel) ? 0 : (part.end - part.begin) / LOOKS / (size_t)(workers > 0 ? workers : 1);
 }
 
 int yoke__mpi_compute(yoke__mpi_run *run, yoke_part part, void *partials, void *const *arguments)
 {
-    const bool pushes = run->requests.count > 0 || (run->mpi->call.flags & YOKE_MPI_DYNAMIC) != 0;
-    const yoke_options options = {.progress = push, .progress_argument = run};
+    const bool pushes = run->requests.count > 0 || run->look != NULL;
+    const yoke_options options = {
+        .progress = push, .progress_argument = run, .grain = pushes ? grain_for_looks(run, part) : 0};
     const int64_t start = yoke__now_ns();
     int status;
     if (part.begin == part.end)
@@ -277,18 +284,20 @@ static int settle(yoke__mpi_run *run, int status)
 {
     yoke_mpi *mpi = run->mpi;
     yoke_mpi_share *mine = &mpi->share[mpi->rank];
-    status = yoke__mpi_agree_status(mpi, status);
     *mine = (yoke_mpi_share){run->computed, run->compute_ns * 1e-9};
-    if (status != YOKE_OK || run->distributed || !run->shape.is_divisible)
-        return status;
+    if (run->distributed)
+        return yoke__mpi_folds(run->kernel) ? yoke__mpi_agree_status(mpi, status) : status;
+    if (!run->shape.is_divisible || mpi->broken != 0)
+        return yoke__mpi_agree_status(mpi, status);
     const bool is_root = mpi->rank == mpi->root;
-    MPI_Request request = MPI_REQUEST_NULL;
+    MPI_Request request = MPI_REQUEST_NULL; /* at once with the agreement */
     int code = MPI_Igather(is_root ? MPI_IN_PLACE : mine, (int)sizeof *mine, MPI_BYTE, mpi->share, (int)sizeof *mine,
                            MPI_BYTE, mpi->root, mpi->comm, &request);
+    const int agreed = yoke__mpi_agree_status(mpi, status);
     status = yoke__mpi_wait_one(mpi, code, request, "telling how long it took");
-    if (status == YOKE_OK && is_root)
+    if (agreed == YOKE_OK && status == YOKE_OK && is_root)
         yoke__mpi_learn(mpi, run->kernel_hash);
-    return status;
+    return agreed != YOKE_OK ? agreed : status;
 }
 
 static int run_agreed(yoke__mpi_run *run)
@@ -310,6 +319,40 @@ static int run_agreed(yoke__mpi_run *run)
     return settle(run, status);
 }
 
+/* The agreement is under way while the call begins. */
+static int run_ahead(yoke__mpi_run *run, const yoke__mpi_matter *matter)
+{
+    int status = yoke__mpi_agree_begin(run->mpi, &run->begun, matter, YOKE_OK);
+    if (status != YOKE_OK)
+        return status;
+    run->agreement = &run->begun;
+    status = run_agreed(run);
+    if (run->agreement != NULL) { /* it did not get so far */
+        const int agreed = yoke__mpi_agree_end(run->mpi, run->agreement);
+        run->agreement = NULL;
+        run->again = run->begun.changed;
+        status = agreed != YOKE_OK ? agreed : status;
+    }
+    if (!run->again)
+        return status;
+    run->computed = 0;
+    run->again = run->has_rims = false;
+    return run_agreed(run);
+}
+
+static int run_call(yoke__mpi_run *run, int status)
+{
+    const yoke__mpi_matter matter = matter_of(run);
+    if (status == YOKE_OK && yoke__mpi_may_go_ahead(run, &matter))
+        return run_ahead(run, &matter);
+    status = yoke__mpi_agree(run->mpi, &matter, status);
+    if (status == YOKE_OK)
+        status = run_agreed(run);
+    if (status == YOKE_OK)
+        yoke__mpi_remember(run, &matter);
+    return status;
+}
+
 int yoke__mpi_launch(const yoke_launcher *self, const yoke_kernel *kernel, size_t size0, size_t size1, void *result,
                      void *const *arguments)
 {
@@ -324,11 +367,7 @@ int yoke__mpi_launch(const yoke_launcher *self, const yoke_kernel *kernel, size_
         return status;
     for (unsigned k = 0; k < kernel->parameter_count; k++)
         run.argument[k] = arguments[k];
-    status = check_here(&run);
-    const yoke__mpi_matter matter = matter_of(&run);
-    status = yoke__mpi_agree(mpi, &matter, status);
-    if (status == YOKE_OK)
-        status = run_agreed(&run);
+    status = run_call(&run, check_here(&run));
     for (unsigned k = 0; k < YOKE_MAX_PARAMETERS; k++)
         yoke__free(run.whole[k]);
     yoke__free(run.memory);

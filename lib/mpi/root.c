@@ -49,19 +49,26 @@ int yoke__mpi_bring_home(yoke__mpi_run *run)
     return fine ? YOKE_OK : yoke__fail(YOKE_ELOST, "kernel %s: %.160s", run->kernel->name, yoke_error_detail());
 }
 
-void *yoke__mpi_window_memory(const yoke__mpi_run *run, unsigned k, yoke_part window, void **base)
+/* Fresh pages cost more than what is computed in many of them. */
+void *yoke__mpi_window_memory(const yoke__mpi_run *run, unsigned k, unsigned slot, yoke_part window, void **base)
 {
+    yoke_mpi *mpi = run->mpi;
+    const unsigned at = slot * YOKE_MAX_PARAMETERS + k;
     const size_t item = run->shape.array[k].item_bytes;
-    const size_t bytes = (window.end - window.begin) * item;
-    unsigned char *memory = yoke__alloc_zeroed(1, bytes + YOKE_CACHE_LINE);
-    if (memory == NULL) {
+    const size_t bytes = (window.end - window.begin) * item + YOKE_CACHE_LINE;
+    if (mpi->kept_bytes[at] < bytes) {
+        yoke__free(mpi->kept[at]);
+        mpi->kept[at] = yoke__alloc_zeroed(1, bytes);
+        mpi->kept_bytes[at] = mpi->kept[at] != NULL ? bytes : 0;
+    }
+    if (mpi->kept[at] == NULL) {
         (void)yoke__fail(YOKE_ENOMEM, "kernel %s: no memory for %zu bytes of array %s", run->kernel->name, bytes,
                          run->kernel->parameters[k].name);
         return NULL;
     }
-    const uintptr_t first = ((uintptr_t)memory + YOKE_CACHE_LINE - 1) / YOKE_CACHE_LINE * YOKE_CACHE_LINE;
+    const uintptr_t first = ((uintptr_t)mpi->kept[at] + YOKE_CACHE_LINE - 1) / YOKE_CACHE_LINE * YOKE_CACHE_LINE;
     *base = (void *)(first - window.begin * item);
-    return memory;
+    return mpi->kept[at];
 }
 
 /* --- on the root --- */
@@ -112,7 +119,7 @@ static int serve(yoke__mpi_run *run)
 
 /* --- on the others --- */
 
-static int make_windows(yoke__mpi_run *run, void *memory[YOKE_MAX_PARAMETERS])
+static int make_windows(yoke__mpi_run *run)
 {
     const yoke_part own = yoke__mpi_share_of(run, run->mpi->rank);
     for (unsigned k = 0; k < run->kernel->parameter_count; k++) {
@@ -122,8 +129,7 @@ static int make_windows(yoke__mpi_run *run, void *memory[YOKE_MAX_PARAMETERS])
             run->argument[k] = run->argument[run->alias[k]];
             continue;
         }
-        memory[k] = yoke__mpi_window_memory(run, k, yoke__mpi_window_of(run, k, own), &run->argument[k]);
-        if (memory[k] == NULL)
+        if (yoke__mpi_window_memory(run, k, 0, yoke__mpi_window_of(run, k, own), &run->argument[k]) == NULL)
             return YOKE_ENOMEM;
     }
     return YOKE_OK;
@@ -155,20 +161,17 @@ static int work(yoke__mpi_run *run)
 int yoke__mpi_run_root(yoke__mpi_run *run)
 {
     yoke_mpi *mpi = run->mpi;
-    void *memory[YOKE_MAX_PARAMETERS] = {0};
     const bool is_root = mpi->rank == mpi->root;
     int status = mpi->size > 1 ? yoke__mpi_make_whole(run) : YOKE_OK;
     if (status == YOKE_OK)
         status = yoke__mpi_make_partials(run);
     if (status == YOKE_OK && mpi->size > 1 && run->shape.is_divisible)
-        status = is_root ? yoke__mpi_bring_home(run) : make_windows(run, memory);
+        status = is_root ? yoke__mpi_bring_home(run) : make_windows(run);
     status = yoke__mpi_agree_status(mpi, status);
     if (status == YOKE_OK && run->shape.is_divisible)
         status = is_root ? serve(run) : work(run);
     else if (status == YOKE_OK && is_root)
         status = yoke__mpi_compute(run, yoke__mpi_share_of(run, mpi->rank), NULL, run->argument);
-    for (unsigned k = 0; k < YOKE_MAX_PARAMETERS; k++)
-        yoke__free(memory[k]);
     if (yoke__mpi_folds(run->kernel)) {
         status = yoke__mpi_agree_status(mpi, status);
         if (status == YOKE_OK)

@@ -78,6 +78,7 @@ void yoke__mpi_learn(yoke_mpi *mpi, uint64_t kernel)
         if (ns < least_ns || items < 1)
             continue;
         const double rate = items / ns;
-        s->rate[r] = s->rate[r] > 0 ? (s->rate[r] + rate) / 2 : rate;
+        const double known = s->rate[r]; /* what else runs on a machine only slows, and mostly goes */
+        s->rate[r] = known > 0 ? known + (rate - known) * (rate > known ? 1.0 / 2 : 1.0 / 8) : rate;
     }
 }

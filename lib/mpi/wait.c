@@ -136,12 +136,12 @@ static int give_up(yoke_mpi *mpi, const char *what)
                       absent[0] != '\0' ? absent : "all ranks wait for each other");
 }
 
-void yoke__mpi_push(yoke__mpi_requests *requests)
+bool yoke__mpi_push(yoke__mpi_requests *requests)
 {
-    int done = 0;
-    if (requests->count > 0 &&
-        MPI_Testall((int)requests->count, requests->list, &done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
+    int done = requests->count == 0;
+    if (!done && MPI_Testall((int)requests->count, requests->list, &done, MPI_STATUSES_IGNORE) != MPI_SUCCESS)
         requests->failed = true;
+    return done && !requests->failed;
 }
 
 int yoke__mpi_wait(yoke_mpi *mpi, yoke__mpi_requests *requests, const char *what)

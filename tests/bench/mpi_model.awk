@@ -31,13 +31,14 @@ function mandelbrot(p,    all, pieces, work, link)
     return max(work, link) + 5 * collective(p)
 }
 
-# One step; memory feeds as many cores as BANDWIDTH_CORES. Rims travel while the inner rows are computed.
+# One step; memory feeds as many cores as BANDWIDTH_CORES. Ranks agree, and then rims travel, while the inner rows
+# are computed.
 function heat(p, width, rows,    row, cell, comm)
 {
     cell = term["heat_ns"] / BANDWIDTH_CORES
     row = width * cell
     comm = (p > 1) * (L + 4 * o + 2 * g + width * 4 * G)
-    return (p > 1 ? max((rows - 2) * row, comm) + 2 * row : rows * row) + 2 * collective(p)
+    return p > 1 ? max((rows - 2) * row, collective(p) + comm) + 2 * row : rows * row
 }
 
 function efficiency(which, p)

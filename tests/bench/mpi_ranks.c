@@ -29,7 +29,6 @@ YOKE_KERNEL(bench_polynomial, (in(float, x), out(float, y), value(int, degree)),
         v = v * x[i] + 0.5f;
     y[i] = v;
 })
-
 enum { ROUNDS = 15, MOST_ROUNDS = 1000, STEPS = 20, DEGREE = 60, WIDTH = 4096 };
 
 static yoke_mpi *mpi;
@@ -43,7 +42,7 @@ static void must(int status)
     MPI_Abort(MPI_COMM_WORLD, 1);
 }
 
-/* A workload at one size; run(1) is Yoke, run(0) by hand. */
+/* A workload at one size; run(1) is Yoke, run(0) by hand, or what the row says. */
 typedef struct load {
     const char *name;
     size_t size; /* darts, items, rows */
@@ -86,6 +85,20 @@ static void run_heat(load *l, int yoke)
             float *swap = l->now;
             l->now = l->next, l->next = swap;
         }
+    }
+}
+
+/* With the exchange of rims (1), and each rank alone on its rows. */
+static void run_rims(load *l, int rims)
+{
+    size_t begin, end;
+    must(yoke_mpi_range(l->a, rank, &begin, &end));
+    for (int k = 0; k < STEPS; k++) {
+        float *now = yoke_mpi_local(l->a), *next = yoke_mpi_local(l->b);
+        must(rims ? yoke_mpi_parallel_map_2d(mpi, yoke_heat, WIDTH, l->size, next, now, 0.2f)
+                  : parallel_map_2d_on(yoke_mpi_runtime(mpi), NULL, yoke_heat, WIDTH, end - begin, next, now, 0.2f));
+        yoke_mpi_array *swap = l->a;
+        l->a = l->b, l->b = swap;
     }
 }
 
@@ -139,7 +152,7 @@ static void compare_map(const char *name, size_t n, int rounds)
     free(l.x), free(l.y);
 }
 
-static void compare_heat(const char *name, size_t rows, int rounds)
+static void compare_heat(const char *name, void (*run)(load *l, int yoke), size_t rows, int rounds)
 {
     load l = {.name = name, .size = rows};
     size_t begin, end;
@@ -150,7 +163,7 @@ static void compare_heat(const char *name, size_t rows, int rounds)
     must(yoke_mpi_range(l.a, rank, &begin, &end));
     l.now = room((end - begin + 2) * WIDTH * sizeof *l.now);
     l.next = room((end - begin + 2) * WIDTH * sizeof *l.next);
-    compare(run_heat, &l, rounds);
+    compare(run, &l, rounds);
     must(yoke_mpi_array_close(l.a));
     must(yoke_mpi_array_close(l.b));
     free(l.now), free(l.next);
@@ -161,7 +174,7 @@ int main(int argc, char **argv)
     int rounds = argc > 1 ? atoi(argv[1]) : ROUNDS;
     rounds = rounds < 1 ? 1 : rounds > MOST_ROUNDS ? MOST_ROUNDS : rounds;
     must(yoke_mpi_init(&argc, &argv));
-    mpi = yoke_mpi_open(MPI_COMM_WORLD, NULL);
+    mpi = yoke_mpi_open(MPI_COMM_WORLD, &(yoke_mpi_options){.runtime = &(yoke_runtime_options){.devices = "cpu"}});
     if (mpi == NULL)
         must(YOKE_ESTATE);
     rank = yoke_mpi_rank(mpi), ranks = yoke_mpi_size(mpi);
@@ -173,8 +186,11 @@ int main(int argc, char **argv)
     compare(run_pi, &(load){.name = "pi weak", .size = 25000000 * weak}, rounds);
     compare_map("map strong", 1000000, rounds);
     compare_map("map weak", 500000 * weak, rounds);
-    compare_heat("heat strong", 2048, rounds);
-    compare_heat("heat weak", 1024 * weak, rounds);
+    compare_heat("heat strong", run_heat, 2048, rounds);
+    compare_heat("heat weak", run_heat, 1024 * weak, rounds);
+    if (rank == 0)
+        printf("%-14s %10s %6s %10s %10s %8s   [quartiles]\n", "", "size", "ranks", "rims ms", "without", "ratio");
+    compare_heat("heat rims", run_rims, 2048, rounds);
     must(yoke_mpi_close(mpi));
     MPI_Finalize();
     return 0;

@@ -32,6 +32,6 @@ int main(int argc, char **argv)
     for (size_t k = 0; k < N && rank == 0; k++)
         CHECK(y[k] == x[k] * 3.0f);
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
     return 0;
 }

@@ -49,13 +49,13 @@ static void single(void)
     MPI_Init_thread(NULL, NULL, MPI_THREAD_SINGLE, &level);
     MPI_Comm_rank(MPI_COMM_WORLD, &rank);
     if (level >= MPI_THREAD_FUNNELED) { /* some MPIs always give more */
-        MPI_Finalize();
+        end_ranks();
         return;
     }
     CHECK(yoke_mpi_open(MPI_COMM_WORLD, NULL) == NULL);
     CHECK(strstr(yoke_error_detail(), "MPI_THREAD_FUNNELED") != NULL);
     FAILS(yoke_mpi_init(NULL, NULL), YOKE_ESTATE, "MPI_THREAD_SINGLE");
-    MPI_Finalize();
+    end_ranks();
 }
 
 static void *call_from_here(void *mpi)
@@ -75,7 +75,7 @@ static void thread(void)
     CHECK(pthread_join(other, NULL) == 0);
     SUCCEEDS(yoke_mpi_parallel_map(mpi, g_die, N, rank == 0 ? y : NULL, 0));
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
 }
 
 int main(int argc, char **argv)

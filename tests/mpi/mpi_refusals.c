@@ -1,5 +1,6 @@
 /* What ranks do differently is refused on every rank, with who does what, and the next call works; nobody waits for
  * ever. */
+#include "lib/mpi/mpi.h"
 #include "tests/mpi/mpi_support.h"
 
 YOKE_KERNEL(f_scale, (in(float, x), out(float, y), value(float, a)), { y[i] = x[i] * a; })
@@ -116,6 +117,35 @@ static void arrays_that_do_not_fit_are_refused(void)
     SUCCEEDS(yoke_mpi_array_close(rows));
 }
 
+/* Ranks go ahead with a call that they know; that others make another one they learn all the same. */
+static void known_calls_are_refused_too(void)
+{
+    yoke_mpi_array *a = yoke_mpi_array_open(mpi, N, 4, 2, 2), *b = yoke_mpi_array_open(mpi, N, 4, 2, 2);
+    CHECK(a != NULL && b != NULL);
+    for (int k = 0; k < 6 && ranks > 1; k++) {
+        void *from = yoke_mpi_local(k % 2 ? a : b), *to = yoke_mpi_local(k % 2 ? b : a);
+        SUCCEEDS(yoke_mpi_parallel_map(mpi, f_halo, N, from, to));
+        SUCCEEDS(yoke_mpi_parallel_map(mpi, f_halo, N, to, from));
+        FAILS(odd() ? yoke_mpi_parallel_map(mpi, f_scale, N, from, to, 2.0f)
+                    : yoke_mpi_parallel_map(mpi, f_halo, N, from, to),
+              YOKE_EINVAL, "yoke_mpi_parallel_map(f_halo)");
+        FAILS(yoke_mpi_parallel_map(mpi, f_halo, N, from, odd() ? from : to), YOKE_EINVAL, "arrays");
+        FAILS(odd() ? yoke_mpi_gather(a, x) : yoke_mpi_parallel_map(mpi, f_halo, N, from, to), YOKE_EINVAL, "gather");
+    }
+    SUCCEEDS(yoke_mpi_parallel_map(mpi, f_halo, N, yoke_mpi_local(a), yoke_mpi_local(b)));
+    SUCCEEDS(yoke_mpi_array_close(a));
+    SUCCEEDS(yoke_mpi_array_close(b));
+}
+
+static void what_failed_at_the_end_is_told_in_the_next_call(void)
+{
+    yoke_mpi_share share;
+    FAILS(yoke_mpi_share_of(mpi, -1, &share), YOKE_EINVAL, "no rank -1");
+    yoke__mpi_tell_later(mpi, odd() ? YOKE_EINVAL : YOKE_OK);
+    FAILS(yoke_mpi_parallel_map(mpi, f_scale, N, x, y, 1.0f), YOKE_EINVAL, "in the call before: no rank -1");
+    works();
+}
+
 static void options_are_checked(void)
 {
     CHECK(yoke_mpi_open(MPI_COMM_WORLD, &(yoke_mpi_options){.root = ranks}) == NULL);
@@ -156,10 +186,12 @@ int main(void)
     another_text_of_a_kernel_is_refused();
     what_one_rank_finds_wrong_is_told_to_all();
     arrays_that_do_not_fit_are_refused();
+    known_calls_are_refused_too();
+    what_failed_at_the_end_is_told_in_the_next_call();
     options_are_checked();
     another_root_has_the_arrays();
     works();
     SUCCEEDS(yoke_mpi_close(mpi));
-    MPI_Finalize();
+    end_ranks();
     return 0;
 }

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/lsan_interface.h>
+#endif
+
 #include "yoke/mpi.h"
 #include "yoke/yoke.h"
 
@@ -68,6 +72,15 @@ static inline uint64_t common_seed(void)
     if (rank == 0)
         printf("YOKE_SEED=%llu\n", (unsigned long long)seed);
     return seed;
+}
+
+/* Leaks are looked for while MPI is there: at its end it unloads modules that have not freed everything, without names. */
+static inline void end_ranks(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+    __lsan_do_leak_check();
+#endif
+    MPI_Finalize();
 }
 
 static inline yoke_mpi *open_ranks(const yoke_mpi_options *options)
