@@ -12,7 +12,8 @@ enum {
     MOST_EVENTS = 16384,
     TEXTS = 512,
     TEXT_WORDS = YOKE__TRACE_TEXT / 8,
-    MARGIN = 8 /* events that a writer may just be replacing */
+    MARGIN = 8,          /* events that a writer may just be replacing */
+    SHORT_WAIT_NS = 1000 /* nobody sees it in a timeline, and each short call would pay for two */
 };
 /* Of all rings together. */
 static const size_t budget_bytes = (size_t)64 << 20;
@@ -66,7 +67,7 @@ static bool reserve(size_t bytes)
     return false;
 }
 
-/* Pages that are not written to cost nothing. Rings stay when their threads end: their events are wanted. */
+/* Rings stay when their threads end: their events are wanted. */
 static yoke__ring *make_ring(void)
 {
     const size_t capacity = fitting_capacity(), bytes = capacity * (WORDS + 1) * 8;
@@ -83,6 +84,7 @@ static yoke__ring *make_ring(void)
         atomic_fetch_sub(&ring_bytes, bytes);
         return NULL;
     }
+    memset(words, 0, bytes); /* a page that is first written to within a call would cost that microseconds */
     ring->capacity = capacity;
     ring->words = words;
     ring->thread = (long)gettid();
@@ -111,7 +113,8 @@ void yoke__trace_event(const yoke__event *event, const char *text)
 {
     if (atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed))
         yoke__counters_add(event);
-    if (!atomic_load_explicit(&yoke__trace_is_written, memory_order_relaxed))
+    if (!atomic_load_explicit(&yoke__trace_is_written, memory_order_relaxed) ||
+        (event->kind == YOKE__EVENT_WAIT && event->end_ns - event->begin_ns < SHORT_WAIT_NS))
         return;
     if (mine == NULL && !has_none) {
         mine = make_ring();
@@ -129,13 +132,16 @@ void yoke__trace_event(const yoke__event *event, const char *text)
         atomic_store_explicit(&to[k], words[k], memory_order_relaxed);
     atomic_store_explicit(&to[WORDS], text != NULL ? keep_text(text) : 0, memory_order_relaxed);
     atomic_store_explicit(&mine->recorded, at + 1, memory_order_release);
+    _Atomic uint64_t *next = &mine->words[((at + 1) & (mine->capacity - 1)) * (WORDS + 1)];
+    __builtin_prefetch(next, 1); /* written to long ago, or never */
+    __builtin_prefetch(next + WORDS, 1);
 }
 
 void yoke__trace_begin_now(yoke__event *event, yoke__event_kind kind, const char *name)
 {
     *event = (yoke__event){.begin_ns = yoke__now_ns(), .kind = (uint32_t)kind};
-    for (size_t k = 0; name != NULL && k < YOKE__EVENT_NAME - 1 && name[k] != '\0'; k++)
-        event->name[k] = name[k];
+    if (name != NULL) /* the last byte stays zero */
+        (void)memccpy(event->name, name, '\0', YOKE__EVENT_NAME - 1);
     if (atomic_load_explicit(&yoke__counters_are_kept, memory_order_relaxed))
         yoke__counters_begin(event);
 }
