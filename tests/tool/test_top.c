@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 
 #include "support.h"
@@ -150,8 +151,11 @@ static int fails(void *argument, void *result)
 }
 
 /* Until the other end of the pipe is closed. */
+static atomic_int stuck_now;
+
 static int is_stuck(void *argument, void *result)
 {
+    atomic_fetch_add(&stuck_now, 1);
     char byte;
     (void)result;
     while (read(*(int *)argument, &byte, 1) > 0)
@@ -170,6 +174,8 @@ static void be_the_pool(int until)
     for (int k = 0; k < STUCK; k++)
         if (yoke_submit(pool, &stuck[k], is_stuck, &until) != YOKE_OK)
             exit(3);
+    while (atomic_load(&stuck_now) < STUCK) /* one of them may be behind the other, after which others would run */
+        usleep(100);
     for (int k = 0; k < QUEUED; k++)
         if (yoke_submit(pool, &queued[k], fails, NULL) != YOKE_OK)
             exit(4);
