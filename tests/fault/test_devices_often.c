@@ -82,6 +82,10 @@ static void array_freed_while_a_device_has_it_is_given_back(void **state)
         before = k == 4 ? resident_kib() : before;
     }
     after = resident_kib();
+    for (int k = 0; k < 500 && after - before >= 8 * 1024; k++) { /* the device's thread gives the last ones back */
+        sleep_ns(10000000);
+        after = resident_kib();
+    }
     if (!emulated("/proc counts the emulator's own memory") && !SANITIZED)
         assert_true(after - before < 8 * 1024); /* and not twenty times sixteen MiB */
     float *late = array_of(MIB, 1.0f), *result = array_of(MIB, 0.0f);
