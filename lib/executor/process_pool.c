@@ -202,7 +202,9 @@ static int open_processes(pool *p, const yoke_process_pool_options *o)
     all->calls.check_items = check_items;
     all->calls.run_items = run_items;
     p->executor.calls = &all->calls;
+    pthread_mutex_lock(&p->lock); /* its threads look already */
     p->processes = all;
+    pthread_mutex_unlock(&p->lock);
     const int status = prepare(all, o);
     return status == YOKE_OK ? start(all) : status;
 }
