@@ -101,13 +101,18 @@ static void unlist_empty(lane *l, nest *n)
         list_nest(l, n);
 }
 
+/* Taken out by another thread: its own would count it at the end of its batch. */
+static void count_out(pool *p, nest *n)
+{
+    p->submitted++;
+    n->left++;
+}
+
 static yoke_future *take_out(pool *p, nest *n, unsigned k)
 {
     yoke_future *f = look(&n->slots[k]) != NULL ? atomic_exchange(&n->slots[k].task, NULL) : NULL;
-    if (f != NULL) {
-        p->submitted++;
-        n->left++;
-    }
+    if (f != NULL)
+        count_out(p, n);
     return f;
 }
 
@@ -137,12 +142,10 @@ void yoke__nest_steal(pool *p, lane *l, batch *to, unsigned most)
 
 bool yoke__nest_remove(pool *p, yoke_future *f)
 {
-    nest *n = (nest *)(void *)f->next_;
     yoke_future *there = f;
     if (!atomic_compare_exchange_strong(&((slot *)(void *)f->previous_)->task, &there, NULL))
         return false;
-    p->submitted++;
-    n->left++;
+    count_out(p, (nest *)(void *)f->next_);
     return true;
 }
 

@@ -1,6 +1,6 @@
 /* Inside of the thread pool: its state, shared by thread_pool.c (opening, joining), submit.c, inbox.c, batch.c and
- * nest.c (where tasks wait), lane.c (who runs) and thread.c (what a thread does). One lock guards all of it but for what is atomic; a
- * future's lock is taken before it.
+ * nest.c (where tasks wait), lane.c (who runs) and thread.c (what a thread does). One lock guards all of it but for what
+ * is atomic; a future's lock is taken before it.
  *
  * A task goes through an inbox, which submitting enters by one exchange, into a thread's batch, of which it begins without
  * the lock; and through a queue only where somebody had to look through the inbox, or gave a batch back. Those in the queue
@@ -54,8 +54,8 @@ typedef struct batch {
 typedef struct nest {
     _Alignas(LINE) slot slots[NEST];
     unsigned top; /* from here on they are empty; the thread's */
-    _Atomic uint32_t
-        listed; /* taken back ahead of a look into the slots, so that who fills one sees that, or is seen */
+    /* Taken back ahead of a look into the slots, so that who fills one sees that, or is seen. */
+    _Atomic uint32_t listed;
     struct nest *next, *previous;
     uint64_t left; /* that others took out, or that went to the inbox; with the lock held */
 } nest;

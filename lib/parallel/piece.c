@@ -24,6 +24,7 @@ typedef struct stream {
     size_t tile;    /* items */
     unsigned count; /* of streamed arrays, and which they are */
     unsigned array[YOKE_MAX_PARAMETERS];
+    uint32_t halos; /* mask of them */
 } stream;
 
 /* False when there is nothing to stream, or the items are too large for tiles to pay. */
@@ -34,6 +35,9 @@ static bool plan_stream(stream *s, const yoke__checked *checked, yoke__isa isa)
     s->isa = isa;
     s->call = checked->call;
     s->count = 0;
+    s->halos = 0;
+    for (unsigned k = 0; k < checked->kernel->parameter_count; k++)
+        s->halos |= (uint32_t)(checked->kernel->parameters[k].mode == YOKE_MODE_HALO) << k;
     for (uint32_t mask = checked->streamable; mask != 0; mask &= mask - 1) {
         const unsigned k = (unsigned)__builtin_ctz(mask);
         s->array[s->count++] = k;
@@ -61,15 +65,14 @@ static size_t items_to_line(const stream *s, size_t grid)
 }
 
 /* Of a stencil, what a row further down will read, into the second-level cache: many rows at once are more streams than the
- * hardware follows, and it stops at each page. A five-point stencil of 8192 x 8192 took 0.72 of the time. */
+ * hardware follows, and it stops at each page (`./dev bench heat`: 1.66 of the best peer with this, 1.19 without). */
 static void fetch_rows_below(const stream *s, size_t j, size_t from, size_t to)
 {
     const yoke__checked *checked = s->checked;
     if (checked->call.size[1] - j <= ROWS_AHEAD)
         return;
-    for (unsigned k = 0; k < checked->kernel->parameter_count; k++) {
-        if (checked->kernel->parameters[k].mode != YOKE_MODE_HALO)
-            continue;
+    for (uint32_t mask = s->halos; mask != 0; mask &= mask - 1) {
+        const unsigned k = (unsigned)__builtin_ctz(mask);
         const size_t item = checked->item_bytes[k];
         const uintptr_t row = (uintptr_t)checked->call.argument[k] + (j + ROWS_AHEAD) * checked->call.size[0] * item;
         for (size_t at = from * item; at < to * item; at += LINE)

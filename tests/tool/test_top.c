@@ -31,19 +31,24 @@ static void be_the_program(int calls, int until)
     exit(0);
 }
 
-static pid_t start(int calls, int *hold)
+/* The child, 0, gets the end of a pipe that closes when the parent closes its own. */
+static pid_t fork_held(int *end)
 {
     int ends[2];
     assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
     fflush(NULL);
     const pid_t pid = fork();
     assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)close(ends[1]);
-        be_the_program(calls, ends[0]);
-    }
-    (void)close(ends[0]);
-    *hold = ends[1];
+    *end = ends[pid == 0 ? 0 : 1];
+    (void)close(ends[pid == 0 ? 1 : 0]);
+    return pid;
+}
+
+static pid_t start(int calls, int *hold)
+{
+    const pid_t pid = fork_held(hold);
+    if (pid == 0)
+        be_the_program(calls, *hold);
     return pid;
 }
 
@@ -236,16 +241,10 @@ static size_t longest_bar_line(void)
 static void tasks_are_counted(void **state)
 {
     (void)state;
-    int ends[2], status;
-    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
-    fflush(NULL);
-    const pid_t pid = fork();
-    assert_true(pid >= 0);
-    if (pid == 0) {
-        (void)close(ends[1]);
-        be_the_pool(ends[0]);
-    }
-    (void)close(ends[0]);
+    int hold, status;
+    const pid_t pid = fork_held(&hold);
+    if (pid == 0)
+        be_the_pool(hold);
     yoke_watch *watch = watch_soon(pid);
     yoke_task_counts tasks = {.submitted = 0};
     assert_int_equal(yoke_watch_tasks(NULL, &tasks), YOKE_EINVAL);
@@ -273,7 +272,7 @@ static void tasks_are_counted(void **state)
     assert_says("\033[32m##############\033");
     assert_null(strstr(said, "steals/s"));
     assert_in_range(longest_bar_line(), 40, 47);
-    (void)close(ends[1]);
+    (void)close(hold);
     assert_int_equal(waitpid(pid, &status, 0), pid);
     assert_int_equal(status, 0);
     yoke_watch_close(watch);
