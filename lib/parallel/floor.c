@@ -1,5 +1,7 @@
 /* What transfers cost a call: the least time on a device where it never ran, and what managed arrays that are elsewhere add
  * to the usual time. */
+#include <math.h>
+
 #include "lib/parallel/offload.h"
 
 /* Of transfers the longer direction counts, for pieces overlap, and only half of all, for workers may have had cores and
@@ -29,10 +31,34 @@ static yoke__readiness speed_of(const yoke__offload *o, unsigned device, yoke__s
     return d->backend->speed != NULL ? d->backend->speed(d->state, device, speed) : YOKE__REFUSED;
 }
 
+/* Of a device to the host or back; the usual one where it was not measured (yet). */
+static double bus_of(const yoke__offload *o, unsigned device, bool in)
+{
+    yoke__speed speed;
+    if (speed_of(o, device, &speed) != YOKE__READY)
+        return USUAL_BYTES_PER_NS;
+    const double is = in ? speed.in_bytes_per_ns : speed.out_bytes_per_ns;
+    return is > 0 ? is : USUAL_BYTES_PER_NS;
+}
+
+/* Who has what the host lacks is not asked: it counts as if the slowest had. */
+static double slowest_bus_home(const yoke__offload *o)
+{
+    double slowest = INFINITY;
+    for (unsigned k = 0; k < o->devices->count; k++)
+        if (home_of(o, 1 + k) != YOKE__HOST && home_of(o, 1 + k) != YOKE__NOWHERE)
+            slowest = fmin(slowest, bus_of(o, k, false));
+    return slowest < INFINITY ? slowest : USUAL_BYTES_PER_NS;
+}
+
 double yoke__offload_moves(const yoke__offload *o, unsigned place)
 {
     const double missing = yoke__transfers_to(o->work, home_of(o, place)).missing;
-    return missing > 0 ? LAUNCH_NS + missing / USUAL_BYTES_PER_NS : 0;
+    if (!(missing > 0))
+        return 0;
+    if (!o->selection.cpu) /* nothing to choose for: the bus is left alone */
+        return LAUNCH_NS + missing / USUAL_BYTES_PER_NS;
+    return LAUNCH_NS + missing / (place == 0 ? slowest_bus_home(o) : bus_of(o, place - 1, true));
 }
 
 double yoke__offload_guess(const yoke__offload *o)

@@ -258,7 +258,10 @@ static int run_on_device(yoke__offload *o, unsigned device, bool wait)
 static int run_on_workers(yoke__offload *o)
 {
     const int64_t start = yoke__now_ns();
-    int status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work, &o->decision.workers);
+    int status = yoke__bring_home(o->work, o->options);
+    o->moves_ns[0] = (double)(yoke__now_ns() - start);
+    if (status == YOKE_OK)
+        status = yoke__run_on_workers(o->runtime, o->options, o->key, o->work, &o->decision.workers);
     const double ns = (double)(yoke__now_ns() - start);
     if (status == YOKE_OK)
         learn_alone(o, 0, ns);

@@ -167,7 +167,8 @@ static void place_of_the_arrays_counts_when_one_is_chosen(void **state)
 {
     (void)state;
     if (getenv("YOKE_CHECK") != NULL)
-        skip(); /* a check brings them before */
+        skip();        /* a check brings them before */
+    shape("GBPS=0.5"); /* to bring an array takes longer than other programs make a call vary */
     yoke_runtime *r = runtime_on("cpu,gpu:0");
     wait_until_built(r, 1);
     float *a = array_of(LARGE);
@@ -176,9 +177,14 @@ static void place_of_the_arrays_counts_when_one_is_chosen(void **state)
     for (unsigned k = 0; k < 100; k++)
         assert_int_equal(parallel_map_on(r, &either, man_step, LARGE, a, 0.5f), YOKE_OK);
     assert_true(last_decision().cpu_ns > 0);
-    const double away = predicted_of_workers(r, a, true), home = predicted_of_workers(r, a, false);
-    print_message("workers: %.0f ns predicted with the array on the device, %.0f ns on the host\n", away, home);
-    assert_true(away > home + bytes / 20);
+    enum { PAIRS = 5 };
+    unsigned longer = 0;
+    for (unsigned k = 0; k < PAIRS; k++) {
+        const double away = predicted_of_workers(r, a, true), home = predicted_of_workers(r, a, false);
+        print_message("workers: %.0f ns predicted with the array on the device, %.0f ns on the host\n", away, home);
+        longer += away > home + bytes;
+    }
+    assert_true(longer > PAIRS / 2);
     free_array(a);
     close_runtime(r);
 }
