@@ -210,7 +210,7 @@ static bool take_all_slots(yoke__team *team, bool wait)
         pthread_mutex_lock(&team->replace);
     for (;;) {
         mine |= ~atomic_fetch_or(&team->busy, all) & all;
-        if (mine == all && (wait || atomic_load(&team->alone) == 0))
+        if (mine == all && (wait || atomic_load(&team->alone) + atomic_load(&team->owner_alone) == 0))
             return true;
         if (!wait)
             break;
@@ -235,7 +235,8 @@ int yoke__team_create(yoke__team **out, const yoke__topology *topology, yoke_pin
     yoke__team *team = yoke__alloc_aligned(YOKE_CACHE_LINE, sizeof *team);
     if (team == NULL)
         return yoke__fail(YOKE_ENOMEM, "no memory for a team of workers");
-    *team = (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns};
+    *team =
+        (yoke__team){.topology = topology, .pin = pin, .spin_limit_ns = spin_limit_ns, .owner = yoke__team_thread()};
     atomic_init(&team->caller_cpu, -1);
     (void)pthread_mutex_init(&team->replace, NULL);
     atomic_store(&team->forks, yoke__fork_count());
@@ -305,6 +306,7 @@ bool yoke__team_after_fork(yoke__team *team)
         atomic_store(&team->workers, 1);
     (void)pthread_mutex_init(&team->replace, NULL); /* it may have been held, too */
     atomic_store(&team->alone, 0);
+    atomic_store(&team->owner_alone, 0);
     atomic_store(&team->busy, 0);
     atomic_store_explicit(&team->forks, now, memory_order_release);
     return true;

@@ -57,7 +57,9 @@ struct yoke__team {
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
     _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
-    _Atomic uint32_t alone;                          /* callers that run without a slot */
+    _Atomic uint32_t alone;                          /* callers that run without a slot, but for the owner, */
+    _Atomic uint32_t owner_alone;                    /* the thread that made the team, which counts itself apart */
+    const void *owner;                               /* see yoke__team_thread() */
     pthread_mutex_t replace;                         /* held by who takes all slots: two could not */
     _Atomic unsigned workers;                        /* crew->workers, for planning */
     _Atomic bool quit;
@@ -74,6 +76,9 @@ static inline lane *yoke__lane(const crew *c, unsigned s, unsigned k)
 {
     return &c->lanes[(size_t)s * c->workers + k];
 }
+
+/* A mark of the calling thread: one that ended may have had the same. */
+const void *yoke__team_thread(void);
 
 /* Body of a worker's thread. */
 void yoke__team_serve(worker *self);

@@ -16,51 +16,55 @@ YOKE_HOT static bool grid_overflows(const yoke__checked *checked, size_t *grid)
            yoke__add_overflows(*grid, checked->call.size[0], grid);
 }
 
-static int refuse_size(const yoke__checked *checked, unsigned k, const yoke_extent *extent)
+/* Why an array was refused. The `grid` is one of an array that is not sliced. */
+static int refuse_array(const yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t grid)
 {
-    const char *name = checked->kernel->name, *array = checked->kernel->parameters[k].name;
+    const yoke_parameter *parameter = &checked->kernel->parameters[k];
+    const char *name = checked->kernel->name, *array = parameter->name;
+    const uintptr_t address = (uintptr_t)checked->call.argument[k];
+    size_t bytes;
     if ((extent->count | extent->before | extent->after) < 0)
         return yoke__fail(YOKE_EINVAL, "kernel %s: a count of array %s is negative or overflows; check the sizes given",
                           name, array);
-    return yoke__fail(YOKE_EOVERFLOW,
-                      "kernel %s: array %s would be larger than the address space; check the sizes given", name, array);
-}
-
-static int refuse_address(const yoke__checked *checked, unsigned k, size_t bytes)
-{
-    const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    const char *name = checked->kernel->name;
-    uintptr_t address = (uintptr_t)checked->call.argument[k];
+    if (yoke__mul_overflows((size_t)extent->count, parameter->size, &bytes) ||
+        yoke__mul_overflows(bytes, grid, &bytes) || bytes > PTRDIFF_MAX)
+        return yoke__fail(YOKE_EOVERFLOW,
+                          "kernel %s: array %s would be larger than the address space; check the sizes given", name,
+                          array);
     if (address == 0)
-        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is NULL; give %zu bytes", name, parameter->name, bytes);
+        return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is NULL; give %zu bytes", name, array, bytes);
     if ((address & (parameter->alignment - 1)) != 0)
         return yoke__fail(YOKE_EINVAL, "kernel %s: array %s is not aligned for %s; it needs a multiple of %zu bytes",
-                          name, parameter->name, parameter->type, parameter->alignment);
-    return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s runs past the end of the address space", name,
-                      parameter->name);
+                          name, array, parameter->type, parameter->alignment);
+    return yoke__fail(YOKE_EOVERFLOW, "kernel %s: array %s runs past the end of the address space", name, array);
 }
 
-/* Part of the price of every map, however small: the refusals stand apart. */
-YOKE_HOT static int check_array(yoke__checked *checked, unsigned k, const yoke_extent *extent, size_t grid, span *at)
+/* Part of the price of every map, however small: hence the pointers side by side, and one way out for all refusals. */
+YOKE_HOT static int check_arrays(yoke__checked *checked, const yoke_extent *extent, size_t grid, span *at)
 {
-    const yoke_parameter *parameter = &checked->kernel->parameters[k];
-    const bool sliced = (checked->kernel->sliced >> k & 1) != 0;
-    const uintptr_t address = (uintptr_t)checked->call.argument[k];
-    size_t bytes = (size_t)extent->count;
-    if ((extent->count | extent->before | extent->after) < 0 || (sliced && yoke__mul_overflows(bytes, grid, &bytes)) ||
-        yoke__mul_overflows(bytes, parameter->size, &bytes) || bytes > PTRDIFF_MAX)
-        return refuse_size(checked, k, extent);
-    at->begin = address;
-    if ((address == 0 && bytes > 0) || (address & (parameter->alignment - 1)) != 0 ||
-        yoke__add_overflows(address, bytes, &at->end))
-        return refuse_address(checked, k, bytes);
-    at->item_bytes = sliced ? (size_t)extent->count * parameter->size : 0;
-    checked->item_bytes[k] = at->item_bytes;
-    if (parameter->mode == YOKE_MODE_OUT && at->item_bytes > 0)
-        checked->streamable |= 1u << k;
-    checked->indivisible |= parameter->mode == YOKE_MODE_SCATTER;
-    if (yoke__add_overflows(checked->bytes, bytes, &checked->bytes))
-        checked->bytes = SIZE_MAX;
+    const yoke_kernel *kernel = checked->kernel;
+    const yoke_parameter *parameter = kernel->parameters;
+    uint32_t sliced = kernel->sliced;
+    size_t all = 0;
+    for (unsigned k = 0; kernel->arrays >> k != 0; k++, parameter++, extent++, at++, sliced >>= 1) {
+        if ((kernel->arrays >> k & 1) == 0)
+            continue;
+        const size_t times = (sliced & 1) != 0 ? grid : 1;
+        const uintptr_t address = (uintptr_t)checked->call.argument[k];
+        size_t item, bytes, end;
+        if ((extent->count | extent->before | extent->after) < 0 ||
+            yoke__mul_overflows((size_t)extent->count, parameter->size, &item) ||
+            yoke__mul_overflows(item, times, &bytes) || bytes > PTRDIFF_MAX ||
+            (address & (parameter->alignment - 1)) != 0 || (address == 0 && bytes != 0) ||
+            yoke__add_overflows(address, bytes, &end))
+            return refuse_array(checked, k, extent, times);
+        item = (sliced & 1) != 0 ? item : 0;
+        *at = (span){address, end, item};
+        checked->item_bytes[k] = item;
+        if (yoke__add_overflows(all, bytes, &all))
+            all = SIZE_MAX;
+    }
+    checked->bytes = all;
     return YOKE_OK;
 }
 
@@ -82,12 +86,18 @@ static int refuse_overlap(const yoke_kernel *kernel, unsigned i, unsigned j)
                       kernel->name, kernel->parameters[i < j ? i : j].name, kernel->parameters[i < j ? j : i].name);
 }
 
-/* Every written array against every other one. */
-YOKE_HOT static int check_overlaps(yoke__checked *checked, const span *spans)
+/* Every written array, and against every other one. */
+YOKE_HOT static int check_written(yoke__checked *checked, const span *spans)
 {
     const yoke_kernel *kernel = checked->kernel;
+    checked->streamable = 0;
+    checked->indivisible = false;
     for (uint32_t written = kernel->written; written != 0; written &= written - 1) {
         const unsigned i = (unsigned)__builtin_ctz(written);
+        const yoke_mode mode = kernel->parameters[i].mode;
+        checked->indivisible |= mode == YOKE_MODE_SCATTER;
+        if (mode == YOKE_MODE_OUT && spans[i].item_bytes > 0)
+            checked->streamable |= 1u << i;
         for (uint32_t others = kernel->arrays & ~(1u << i); others != 0; others &= others - 1) {
             const unsigned j = (unsigned)__builtin_ctz(others);
             const span *a = &spans[i], *b = &spans[j];
@@ -132,9 +142,6 @@ YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, si
     checked->call.columns[1] = size0;
     checked->call.result = NULL;
     checked->items = yoke__has_rows(kernel) ? size1 : size0;
-    checked->bytes = 0;
-    checked->indivisible = false;
-    checked->streamable = 0;
     for (unsigned k = 0; k < kernel->parameter_count; k++)
         checked->call.argument[k] = arguments[k];
 }
@@ -153,11 +160,8 @@ YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel,
     if (grid_overflows(checked, &grid))
         return yoke__fail(YOKE_EOVERFLOW, "kernel %s: %zu x %zu elements are more than the address space holds",
                           kernel->name, size0, size1);
-    for (uint32_t arrays = kernel->arrays; arrays != 0; arrays &= arrays - 1) {
-        const unsigned k = (unsigned)__builtin_ctz(arrays);
-        status = check_array(checked, k, &extents[k], grid, &spans[k]);
-        if (status != YOKE_OK)
-            return status;
-    }
-    return check_overlaps(checked, spans);
+    status = check_arrays(checked, extents, grid, spans);
+    if (status != YOKE_OK)
+        return status;
+    return check_written(checked, spans);
 }
