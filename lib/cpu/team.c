@@ -312,7 +312,7 @@ bool yoke__team_after_fork(yoke__team *team)
     return true;
 }
 
-unsigned yoke__team_workers(const yoke__team *team)
+YOKE_HOT unsigned yoke__team_workers(const yoke__team *team)
 {
     return atomic_load_explicit(&team->workers, memory_order_relaxed);
 }
@@ -364,7 +364,7 @@ int yoke__team_places(yoke__team *team, yoke__place **places, unsigned *workers)
     return *places != NULL ? YOKE_OK : yoke__fail(YOKE_ENOMEM, "no memory for the places of %u workers", *workers);
 }
 
-unsigned yoke__team_asleep(const yoke__team *team)
+YOKE_HOT unsigned yoke__team_asleep(const yoke__team *team)
 {
     return atomic_load_explicit(&team->asleep, memory_order_relaxed);
 }

@@ -61,7 +61,7 @@ YOKE_HOT double yoke__cost_item_ns(yoke__cost *cost, size_t items)
     return 0;
 }
 
-void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned workers)
+YOKE_HOT void yoke__cost_learn(yoke__cost *cost, size_t items, double item_ns, unsigned workers)
 {
     if (cost == NULL || items == 0)
         return;

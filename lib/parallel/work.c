@@ -40,6 +40,13 @@ static bool in_streak(const yoke_runtime *runtime, int64_t now)
            now - atomic_load_explicit(&runtime->last_wake_ns, memory_order_relaxed) > YOKE__REWAKE_NS;
 }
 
+/* Whether a short map would stay with the caller whatever the plan: that is spared it, for after a pause each line of the
+ * plan's code comes from memory. */
+static bool is_lonely(const yoke_runtime *runtime, int64_t now)
+{
+    return yoke__team_asleep(runtime->team) + 1 >= yoke__team_workers(runtime->team) && !in_streak(runtime, now);
+}
+
 YOKE_HOT static bool is_plain(const yoke_options *options)
 {
     return options == NULL ||
@@ -192,7 +199,9 @@ YOKE_HOT static int run_known(yoke_runtime *runtime, const yoke_options *options
         first = probe(runtime, work, &item_ns);
     int status = YOKE_OK;
     const int64_t start = timed ? yoke__now_ns() : 0;
-    if (first < work->items)
+    if (plain && first == work->begin && total_ns < YOKE__WAKE_NS && is_lonely(runtime, start))
+        yoke__team_run_here(runtime->team, work->run, work->context, work->begin, work->items);
+    else if (first < work->items)
         status = run_divided(runtime, options, work, first, item_ns, start, &how);
     if (timed && status == YOKE_OK)
         learn(runtime, work, &how, first, start, item_ns);
