@@ -59,6 +59,13 @@ unsigned yoke__team_asleep(const yoke__team *team);
 /* True while the calling thread runs a unit of any team. */
 bool yoke__team_inside(void);
 
+/* Of a team that will soon be asked to run something: the caller's lines, which are its first two. */
+static inline void yoke__team_fetch(const yoke__team *team)
+{
+    __builtin_prefetch(team, 1);
+    __builtin_prefetch((const char *)team + YOKE_CACHE_LINE);
+}
+
 /* Runs run(context, begin, end) on the calling thread, as a unit of the team is run: for work too short for a job. */
 void yoke__team_run_here(yoke__team *team, void (*run)(void *context, size_t begin, size_t end), void *context,
                          size_t begin, size_t end);

@@ -51,19 +51,20 @@ typedef struct crew {
 } crew;
 
 struct yoke__team {
-    /* The line that idle workers watch: an epoch in the high half, and in the low one a mask of the slots to look into.
-     * Those that were ever used stay in it: to take one out would cost each job another handover of this line. */
-    _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
-    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
-    _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
+    /* For each call, see yoke__team_fetch(). */
     _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t busy; /* mask of the slots that are taken */
     _Atomic uint32_t alone;                          /* callers that run without a slot, but for the owner, */
     _Atomic uint32_t owner_alone;                    /* the thread that made the team, which counts itself apart */
-    const void *owner;                               /* see yoke__team_thread() */
-    pthread_mutex_t replace;                         /* held by who takes all slots: two could not */
     _Atomic unsigned workers;                        /* crew->workers, for planning */
-    _Atomic bool quit;
+    const void *owner;                               /* see yoke__team_thread() */
     crew *_Atomic crew;
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint32_t asleep;
+    _Atomic int caller_cpu; /* the system's number of the CPU from which sleepers were last woken; -1: unknown */
+    /* The line that idle workers watch: an epoch in the high half, and in the low one a mask of the slots to look into.
+     * Those that were ever used stay in it: to take one out would cost each job another handover of this line. */
+    _Alignas(YOKE_CACHE_LINE) _Atomic uint64_t state;
+    _Alignas(YOKE_CACHE_LINE) pthread_mutex_t replace; /* held by who takes all slots: two could not */
+    _Atomic bool quit;
     const yoke__topology *topology;
     yoke_pin pin;
     int64_t spin_limit_ns;

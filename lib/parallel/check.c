@@ -142,8 +142,10 @@ YOKE_HOT static void start(yoke__checked *checked, const yoke_kernel *kernel, si
     checked->call.columns[1] = size0;
     checked->call.result = NULL;
     checked->items = yoke__has_rows(kernel) ? size1 : size0;
-    for (unsigned k = 0; k < kernel->parameter_count; k++)
+    for (unsigned k = 0; k < kernel->parameter_count; k++) {
+        __builtin_prefetch(arguments[k]);
         checked->call.argument[k] = arguments[k];
+    }
 }
 
 YOKE_HOT int yoke__check_call(yoke__checked *checked, const yoke_kernel *kernel, const yoke_options *options,

@@ -1,10 +1,6 @@
 #include "lib/parallel/parallel.h"
 
-enum { KERNELS = 512, NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 64, TRIALS = 4, FEW = 8, LOOK_AGAIN = 64 };
-
-struct yoke__costs {
-    yoke__cost entry[KERNELS];
-};
+enum { NEIGHBOURS = 3, TIMED_ALWAYS_NS = 500, TIMED_EVERY = 64, TRIALS = 4, FEW = 8, LOOK_AGAIN = 64 };
 
 /* Whoever finds it locked, by another caller of the kernel, does without: such a call tells little. */
 struct yoke__headcounts {
@@ -19,16 +15,16 @@ yoke__costs *yoke__costs_create(void)
 
 void yoke__costs_free(yoke__costs *costs)
 {
-    for (size_t k = 0; costs != NULL && k < KERNELS; k++)
+    for (size_t k = 0; costs != NULL && k < YOKE__COSTS; k++)
         yoke__free(atomic_load_explicit(&costs->entry[k].headcounts, memory_order_relaxed));
     yoke__free(costs);
 }
 
 YOKE_HOT yoke__cost *yoke__costs_find(yoke__costs *costs, const void *key)
 {
-    size_t start = (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40);
-    for (size_t k = 0; k < KERNELS; k++) {
-        yoke__cost *entry = &costs->entry[(start + k) % KERNELS];
+    const size_t start = yoke__costs_place(key);
+    for (size_t k = 0; k < YOKE__COSTS; k++) {
+        yoke__cost *entry = &costs->entry[(start + k) % YOKE__COSTS];
         const void *found = atomic_load_explicit(&entry->key, memory_order_relaxed);
         if (found == key)
             return entry;

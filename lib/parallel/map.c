@@ -27,6 +27,13 @@ YOKE_HOT void yoke__choose_streaming(const yoke_runtime *runtime, const yoke_opt
     *stream = work->choice.way;
 }
 
+/* After a pause all of it comes from memory: at once rather than one after the other. */
+static inline void fetch_ahead(const yoke_runtime *runtime, const yoke_kernel *kernel)
+{
+    yoke__team_fetch(runtime->team);
+    __builtin_prefetch(&runtime->costs->entry[yoke__costs_place(kernel)]);
+}
+
 YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options, const yoke_kernel *kernel,
                              size_t size0, size_t size1, void *const *arguments)
 {
@@ -39,6 +46,7 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
+    fetch_ahead(runtime, kernel);
     status = yoke__check_call(&run.checked, kernel, options, size0, size1, arguments);
     if (status != YOKE_OK || size0 == 0 || size1 == 0)
         return status;

@@ -83,6 +83,16 @@ typedef struct yoke__cost {
     yoke__headcounts *_Atomic headcounts; /* NULL until a map may be bound by memory */
 } yoke__cost;
 
+enum { YOKE__COSTS = 512 };
+struct yoke__costs {
+    yoke__cost entry[YOKE__COSTS];
+};
+/* Where the search for a kernel begins; mostly it is there. */
+static inline size_t yoke__costs_place(const void *key)
+{
+    return (size_t)((uintptr_t)key * UINT64_C(0x9e3779b97f4a7c15) >> 40) % YOKE__COSTS;
+}
+
 yoke__costs *yoke__costs_create(void);
 void yoke__costs_free(yoke__costs *costs);
 /* NULL when the table is full: then nothing is learned. */
