@@ -46,7 +46,8 @@ YOKE_HOT int yoke_launch_map(yoke_runtime *runtime, const yoke_options *options,
     runtime = yoke__runtime_or_default(runtime);
     if (runtime == NULL)
         return yoke__last_failure();
-    fetch_ahead(runtime, kernel);
+    if (size0 > 1)
+        fetch_ahead(runtime, kernel);
     status = yoke__check_call(&run.checked, kernel, options, size0, size1, arguments);
     if (status != YOKE_OK || size0 == 0 || size1 == 0)
         return status;
