@@ -132,6 +132,29 @@ static void close_during_a_map_of_unknown_cost_is_busy(void **state)
     close_during_a_map(3, 0);
 }
 
+static void *close_when_started(void *argument)
+{
+    long_map *map = argument;
+    while (!atomic_load(&map->started))
+        sleep_ns(100000);
+    map->status = yoke_close(map->runtime);
+    atomic_store(&map->release, true);
+    return NULL;
+}
+
+/* The thread that opened a runtime counts its calls apart from all others'. */
+static void close_by_another_while_the_opener_runs_a_map_is_busy(void **state)
+{
+    (void)state;
+    long_map map = {.runtime = runtime_of(1)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, close_when_started, &map), 0);
+    assert_int_equal(parallel_for_on(map.runtime, NULL, 64, wait_for_release, &map), YOKE_OK);
+    pthread_join(thread, NULL);
+    assert_int_equal(map.status, YOKE_EBUSY);
+    assert_int_equal(yoke_close(map.runtime), YOKE_OK);
+}
+
 /* --- from inside a body --- */
 
 typedef struct meddler {
@@ -228,6 +251,7 @@ int main(void)
         cmocka_unit_test(close_during_a_divided_map_is_busy),
         cmocka_unit_test(close_during_a_map_on_the_caller_alone_is_busy),
         cmocka_unit_test(close_during_a_map_of_unknown_cost_is_busy),
+        cmocka_unit_test(close_by_another_while_the_opener_runs_a_map_is_busy),
         cmocka_unit_test(body_that_closes_or_resizes_its_runtime_is_told_busy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
