@@ -3,6 +3,7 @@
 #define YOKE_TEAM_H
 
 #include <pthread.h>
+#include <stddef.h>
 
 #include "lib/cpu/cpu.h"
 #include "lib/cpu/range.h"
@@ -72,6 +73,8 @@ struct yoke__team {
     _Atomic unsigned revival; /* and that somebody builds new ones for, or has built */
     slot slots[SLOTS];
 };
+
+_Static_assert(offsetof(struct yoke__team, asleep) == YOKE_CACHE_LINE, "yoke__team_fetch() fetches two lines");
 
 static inline lane *yoke__lane(const crew *c, unsigned s, unsigned k)
 {
