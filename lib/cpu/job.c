@@ -407,8 +407,8 @@ static void wait_done(crew *c, unsigned s)
     yoke__trace_end(&traced, 0, 0);
 }
 
-/* Only yoke__team_destroy() wants to know who is there. Two locked additions are 2 ns of a map of one item, and the thread
- * that made the team does without. */
+/* Only yoke__team_destroy() wants to know who is there. Locked additions would be paid by each small map; the thread that
+ * made the team does without. */
 YOKE_HOT static void count_alone(yoke__team *team, uint32_t by)
 {
     if (team->owner != yoke__team_thread())

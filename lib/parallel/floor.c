@@ -35,8 +35,7 @@ static yoke__readiness speed_of(const yoke__offload *o, unsigned device, yoke__s
 static double bus_of(const yoke__offload *o, unsigned device, bool in)
 {
     yoke__speed speed;
-    if (speed_of(o, device, &speed) != YOKE__READY)
-        return USUAL_BYTES_PER_NS;
+    (void)speed_of(o, device, &speed);
     const double is = in ? speed.in_bytes_per_ns : speed.out_bytes_per_ns;
     return is > 0 ? is : USUAL_BYTES_PER_NS;
 }
@@ -45,9 +44,11 @@ static double bus_of(const yoke__offload *o, unsigned device, bool in)
 static double slowest_bus_home(const yoke__offload *o)
 {
     double slowest = INFINITY;
-    for (unsigned k = 0; k < o->devices->count; k++)
-        if (home_of(o, 1 + k) != YOKE__HOST && home_of(o, 1 + k) != YOKE__NOWHERE)
+    for (unsigned k = 0; k < o->devices->count; k++) {
+        const unsigned home = home_of(o, 1 + k);
+        if (home != YOKE__HOST && home != YOKE__NOWHERE)
             slowest = fmin(slowest, bus_of(o, k, false));
+    }
     return slowest < INFINITY ? slowest : USUAL_BYTES_PER_NS;
 }
 

@@ -220,7 +220,7 @@ typedef struct yoke__transfers {
 } yoke__transfers;
 yoke__transfers yoke__transfers_to(const yoke__work *work, unsigned home);
 
-/* work.c: the same, without devices. *workers: for how many it was planned. */
+/* work.c: the same, without devices; its arrays are at home. *workers: for how many it was planned. */
 int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, const void *key, const yoke__work *work,
                          unsigned *workers);
 

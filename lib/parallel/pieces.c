@@ -167,7 +167,9 @@ int yoke__run_part(yoke__pieces *p, yoke_runtime *runtime, const void *key, size
         quiet = *p->options;
         quiet.progress = NULL;
     }
-    int status = yoke__run_on_workers(runtime, p->options != NULL ? &quiet : NULL, key, &part, &workers);
+    int status = yoke__bring_home(&part, p->options);
+    if (status == YOKE_OK)
+        status = yoke__run_on_workers(runtime, p->options != NULL ? &quiet : NULL, key, &part, &workers);
     p->workers = workers > p->workers ? workers : p->workers;
     return status;
 }

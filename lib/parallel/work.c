@@ -214,9 +214,6 @@ int yoke__run_on_workers(yoke_runtime *runtime, const yoke_options *options, con
 {
     yoke__cost *cost = yoke__costs_find(runtime->costs, key);
     const double item_ns = yoke__cost_item_ns(cost, work->total) * (double)work->scale;
-    const int status = yoke__bring_home(work, options);
-    if (status != YOKE_OK)
-        return status;
     return run_known(runtime, options, cost, item_ns, work, workers);
 }
 

@@ -167,8 +167,9 @@ static void place_of_the_arrays_counts_when_one_is_chosen(void **state)
 {
     (void)state;
     if (getenv("YOKE_CHECK") != NULL)
-        skip();        /* a check brings them before */
-    shape("GBPS=0.5"); /* to bring an array takes longer than other programs make a call vary */
+        skip(); /* a check brings them before */
+    /* To bring an array takes longer than other programs make a call vary: two nanoseconds a byte, of which half is asked. */
+    shape("GBPS=0.5");
     yoke_runtime *r = runtime_on("cpu,gpu:0");
     wait_until_built(r, 1);
     float *a = array_of(LARGE);
